@@ -15,4 +15,5 @@ pub mod event;
 pub mod pipeline;
 pub mod policy;
 pub mod secret;
+pub mod sensor;
 pub mod time;
