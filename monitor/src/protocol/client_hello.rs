@@ -121,11 +121,12 @@ fn server_name(reader: &mut Reader<'_>) -> Result<String, NoClientHello> {
     }
     let length = reader.u16()?;
     let name = reader.take(length)?;
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_".contains(byte);
-    if name.is_empty() || name.len() > MAX_NAME || !name.iter().all(allowed) {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    let clean = String::from_utf8_lossy(name).trim_end_matches('.').to_ascii_lowercase();
+    if clean.is_empty() || clean.len() > MAX_NAME || !clean.bytes().all(allowed) {
         return Err(NoClientHello::Malformed);
     }
-    Ok(String::from_utf8_lossy(name).trim_end_matches('.').to_ascii_lowercase())
+    Ok(clean)
 }
 
 /// The protocols, as far as they are there; names that are not printable (grease) are left out.

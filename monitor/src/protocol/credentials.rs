@@ -13,6 +13,7 @@ use std::collections::HashSet;
 
 use percent_encoding::percent_decode;
 
+use super::fields::MAX_DEPTH;
 use super::form::Pair;
 use super::http1::Message;
 use super::json::Json;
@@ -124,7 +125,7 @@ impl<'a> Uses<'a> {
             return;
         }
         match value {
-            Json::Text(text) => self.field(&path.join("."), text),
+            Json::Text(text) => self.leaf(path, text),
             Json::Plain(_) => {}
             // serde_json has bounded the depth.
             Json::List(items) => {
@@ -144,12 +145,15 @@ impl<'a> Uses<'a> {
         }
     }
 
-    /// One value of the body under its path.
-    pub(super) fn field(&mut self, path: &str, value: &str) {
-        let sure = path.rsplit('.').find(|part| part.parse::<u32>().is_err()).is_some_and(names::credential);
-        let length = path.chars().count();
-        let tail: String = path.chars().skip(length.saturating_sub(64)).collect();
-        self.add(&format!("body:{tail}"), value.as_bytes(), sure);
+    /// One value of the body under its path. What does not count is dismissed before its position is put together:
+    /// a body may have tens of thousands.
+    pub(super) fn leaf(&mut self, path: &[String], value: &str) {
+        let own_name = path.iter().rfind(|part| part.parse::<u32>().is_err());
+        let sure = own_name.is_some_and(|name| names::credential(name));
+        if sure || value.len() >= MIN_ANONYMOUS {
+            let tail = &path[path.len().saturating_sub(MAX_DEPTH)..];
+            self.add(&format!("body:{}", tail.join(".")), value.as_bytes(), sure);
+        }
     }
 
     /// As sent, and percent-decoded; the decoded form is what a file would hold.
@@ -162,7 +166,7 @@ impl<'a> Uses<'a> {
     }
 
     fn add(&mut self, position: &str, value: &[u8], sure: bool) {
-        let anonymous = !sure && (value.len() < MIN_ANONYMOUS && !position.starts_with("header:auth"));
+        let anonymous = !sure && value.len() < MIN_ANONYMOUS;
         // A whole header (`Bearer …`) may be what a file holds, otherwise tokens have no spaces.
         let spaced = !sure && !position.ends_with("authorization") && value.contains(&b' ');
         if value.is_empty() || value.len() > MAX_SECRET || anonymous || spaced || self.left == 0 {

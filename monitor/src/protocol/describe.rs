@@ -58,10 +58,10 @@ pub fn describe(message: &Message, stream: u64, redactor: &Redactor) -> Request 
         BodyReader { message, redactor, uses: &mut uses, notes: &mut notes, truncated: message.truncated };
     let mut facts = reader.facts(target.path);
     let truncated = reader.truncated;
-    if matches!(facts, BodyFacts::None)
-        && let Some(found) = graphql::in_pairs(&pairs, redactor)
-    {
-        facts = reader.graphql(found);
+    // Servers take a query from the URL of a POST too, and some prefer it.
+    if let Some(found) = graphql::in_pairs(&pairs, redactor) {
+        let in_url = reader.graphql(found);
+        facts = reader.joined(facts, in_url);
     }
     Request {
         stream,
@@ -92,8 +92,7 @@ struct Target<'a> {
 
 impl<'a> Target<'a> {
     fn of(message: &'a Message) -> Self {
-        let target = message.target.split('#').next().unwrap_or_default();
-        let (address, query) = target.split_once('?').unwrap_or((target, ""));
+        let (address, query) = message.target.split_once('?').unwrap_or((&message.target, ""));
         if message.method.eq_ignore_ascii_case("connect") {
             return Self { userinfo: None, host: Some(address.into()), path: "", query: "" };
         }
@@ -129,14 +128,18 @@ impl BodyReader<'_, '_, '_> {
         let codings = codings(message);
         let codings: Vec<&str> = codings.iter().map(String::as_str).collect();
         let decoded = body::decode(&message.body, &codings, whole);
-        self.notes.extend(decoded.trouble.map(Cow::from));
+        decoded.trouble.into_iter().for_each(|what| self.note(what));
         self.truncated |= decoded.truncated;
         let whole = whole && !decoded.truncated && decoded.trouble.is_none();
         let text = String::from_utf8_lossy(&decoded.bytes);
-        let facts = self.text(&text, whole);
+        let mut facts = self.text(&text, whole);
+        if decoded.trouble.is_some() && matches!(facts, BodyFacts::None) {
+            // Most servers do not decode requests at all: a coding that is only claimed must not hide the body.
+            facts = self.text(&String::from_utf8_lossy(&message.body), false);
+        }
         let endpoint = path.trim_end_matches('/').to_ascii_lowercase().ends_with("graphql");
         if endpoint && whole && !matches!(facts, BodyFacts::Graphql(_)) {
-            self.notes.push("no GraphQL operation found".into());
+            self.note("no GraphQL operation found");
         }
         facts
     }
@@ -144,7 +147,7 @@ impl BodyReader<'_, '_, '_> {
     fn text(&mut self, text: &str, whole: bool) -> BodyFacts {
         let kind = header(self.message, "content-type").unwrap_or_default().to_ascii_lowercase();
         if let Some(parsed) = json::parse(text, whole) {
-            self.notes.extend(parsed.trouble.map(Cow::from));
+            parsed.trouble.into_iter().for_each(|what| self.note(what));
             return self.json(text, &parsed);
         }
         let begins_like_json = text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']);
@@ -163,7 +166,7 @@ impl BodyReader<'_, '_, '_> {
             return self.graphql(found);
         }
         if whole && (begins_like_json || kind.contains("json")) {
-            self.notes.push("not well-formed JSON, or more than is read".into());
+            self.note("not well-formed JSON, or more than is read");
         }
         BodyFacts::None
     }
@@ -203,11 +206,31 @@ impl BodyReader<'_, '_, '_> {
         if any { BodyFacts::Fields(found.fields) } else { BodyFacts::None }
     }
 
+    fn joined(&mut self, in_body: BodyFacts, in_url: BodyFacts) -> BodyFacts {
+        match (in_body, in_url) {
+            (BodyFacts::Graphql(mut all), BodyFacts::Graphql(more)) => {
+                all.extend(more);
+                BodyFacts::Graphql(all)
+            }
+            (BodyFacts::Fields(_), in_url) => {
+                self.note("a body beside a GraphQL query in the URL");
+                in_url
+            }
+            (_, in_url) => in_url,
+        }
+    }
+
+    fn note(&mut self, what: &'static str) {
+        if !self.notes.iter().any(|note| note == what) {
+            self.notes.push(what.into());
+        }
+    }
+
     fn graphql(&mut self, found: graphql::Found) -> BodyFacts {
         for (path, value) in &found.literals {
-            self.uses.field(path, value);
+            self.uses.leaf(path, value);
         }
-        self.notes.extend(found.trouble.map(Cow::from));
+        found.trouble.into_iter().for_each(|what| self.note(what));
         BodyFacts::Graphql(found.operations)
     }
 }
@@ -249,7 +272,9 @@ fn clean_host(host: &str, redactor: &Redactor) -> Option<String> {
     let host = host.rsplit('@').next().unwrap_or_default().trim();
     let host = host.strip_suffix(":443").unwrap_or(host);
     let (name, port) = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (name, Some(port)),
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            (name, Some(port).filter(|port| !port.is_empty()))
+        }
         _ => (host, None),
     };
     let mut clean = name.trim_end_matches('.').to_ascii_lowercase();

@@ -8,7 +8,7 @@
 
 mod document;
 
-use self::document::Budget;
+use self::document::{Budget, Variables};
 use super::form::Pair;
 use super::json::{self, Json};
 use crate::credential::Redactor;
@@ -22,6 +22,18 @@ pub const PERSISTED: &str = "persisted query, document not seen";
 const MAX_BATCH: usize = 256;
 /// `query` strings looked for in a body that is no JSON.
 const MAX_SCANNED: usize = 16;
+/// What a GraphQL request may hold. Anything else may be meant for a server that takes it for its own.
+const MEMBERS: &[&str] = &[
+    "query",
+    "variables",
+    "operationName",
+    "extensions",
+    "id",
+    "documentId",
+    "doc_id",
+    "queryId",
+    "context",
+];
 /// Characters of a name.
 const MAX_NAME: usize = 128;
 
@@ -30,9 +42,16 @@ const MAX_NAME: usize = 128;
 pub(super) struct Found {
     pub(super) operations: Vec<GraphqlOperation>,
     /// Scalar arguments written out in documents, by path: a place where credentials may stand.
-    pub(super) literals: Vec<(String, String)>,
+    pub(super) literals: Vec<(Vec<String>, String)>,
     /// What was not understood, in one clause.
     pub(super) trouble: Option<&'static str>,
+}
+
+impl Found {
+    /// Keeps the first trouble: what follows is often its consequence.
+    fn note(&mut self, what: &'static str) {
+        self.trouble.get_or_insert(what);
+    }
 }
 
 /// One request: where servers disagree which of repeated keys counts, all are here.
@@ -55,6 +74,7 @@ pub(super) fn in_json(values: &[Json], redactor: &Redactor) -> Option<Found> {
             .take(MAX_BATCH + 1)
             .collect();
     let over = calls.len() > MAX_BATCH;
+    let beside = calls.iter().any(|call| call.has_other_than(MEMBERS));
     let calls = calls.into_iter().take(MAX_BATCH).map(|value| Call {
         documents: value.members("query").filter_map(Json::as_text).collect(),
         variables: value.members("variables").collect(),
@@ -64,8 +84,11 @@ pub(super) fn in_json(values: &[Json], redactor: &Redactor) -> Option<Found> {
             .any(|extensions| extensions.members("persistedQuery").next().is_some()),
     });
     let mut found = read(calls, redactor)?;
+    if beside {
+        found.note("fields beside a GraphQL query");
+    }
     if over {
-        found.trouble = Some("a GraphQL batch of more than 256 requests");
+        found.note("a GraphQL batch of more than 256 requests");
     }
     Some(found)
 }
@@ -101,9 +124,13 @@ pub(super) fn in_document(text: &str, redactor: &Redactor) -> Option<Found> {
 
 /// Those of a body that should be JSON and is not, by looking for what follows `"query":`.
 pub(super) fn in_broken_json(text: &str, redactor: &Redactor) -> Option<Found> {
-    let documents = json::strings_after(text, "query", MAX_SCANNED);
-    let documents = documents.iter().map(String::as_str).collect();
-    read(std::iter::once(Call { documents, ..Call::default() }), redactor)
+    let found = json::strings_after(text, "query", MAX_SCANNED + 1);
+    let documents = found.iter().take(MAX_SCANNED).map(String::as_str).collect();
+    let mut read = read(std::iter::once(Call { documents, ..Call::default() }), redactor)?;
+    if found.len() > MAX_SCANNED {
+        read.note("more than 16 GraphQL queries in a body that is no JSON");
+    }
+    Some(read)
 }
 
 fn read<'a>(calls: impl Iterator<Item = Call<'a>>, redactor: &Redactor) -> Option<Found> {
@@ -111,8 +138,9 @@ fn read<'a>(calls: impl Iterator<Item = Call<'a>>, redactor: &Redactor) -> Optio
     let mut budget = Budget::new();
     for call in calls {
         let before = found.operations.len();
+        let variables = by_name(&call.variables);
         for document in &call.documents {
-            document::operations(document, &call.variables, redactor, &mut budget, &mut found);
+            document::operations(document, &variables, redactor, &mut budget, &mut found);
         }
         let picked = |operation: &GraphqlOperation| {
             call.operation_names.iter().any(|name| operation.name.as_deref() == Some(name))
@@ -135,6 +163,14 @@ fn read<'a>(calls: impl Iterator<Item = Call<'a>>, redactor: &Redactor) -> Optio
         }
     }
     (!found.operations.is_empty()).then_some(found)
+}
+
+fn by_name<'a>(given: &[&'a Json]) -> Variables<'a> {
+    let mut variables = Variables::new();
+    for (name, value) in given.iter().flat_map(|object| object.entries()) {
+        variables.entry(name.as_str()).or_default().push(value);
+    }
+    variables
 }
 
 /// Names are shown as they are: hiding one that a session made look like a secret would hide it from the detectors.

@@ -35,8 +35,18 @@ pub(super) struct Parsed {
 impl Json {
     /// The members called `key`, of an object.
     pub(super) fn members<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Json> {
-        let members = if let Self::Object(members) = self { members.as_slice() } else { &[] };
-        members.iter().filter(move |(own, _)| own == key).map(|(_, value)| value)
+        self.entries().iter().filter(move |(own, _)| own == key).map(|(_, value)| value)
+    }
+
+    /// All members, of an object.
+    pub(super) fn entries(&self) -> &[(String, Json)] {
+        if let Self::Object(members) = self { members } else { &[] }
+    }
+
+    /// Whether it is anything but an object of these keys.
+    pub(super) fn has_other_than(&self, keys: &[&str]) -> bool {
+        let Self::Object(members) = self else { return true };
+        members.iter().any(|(key, _)| !keys.contains(&key.as_str()))
     }
 
     pub(super) fn as_text(&self) -> Option<&str> {

@@ -12,8 +12,10 @@ use crate::protocol::credentials::names;
 const MAX_VALUE: usize = 64;
 /// Characters of a name.
 const MAX_NAME: usize = 64;
-/// Characters of a path kept at either end: a verb stands in the first or the last segments.
-const MAX_PATH_END: usize = 512;
+/// Segments of a path kept at either end: a verb stands in the first or the last few.
+const MAX_SEGMENTS: usize = 16;
+/// Characters of a segment.
+const MAX_SEGMENT: usize = 128;
 /// Longest word. A random token of letters alone that is shorter than this can hardly occur.
 const MAX_WORD: usize = 32;
 
@@ -43,32 +45,46 @@ fn shown(redactor: &Redactor, name: &str, value: &str, secret: bool) -> String {
 
 /// The name of a field or parameter.
 pub(super) fn name(redactor: &Redactor, name: &str) -> String {
-    let short: String = name.chars().take(MAX_NAME).collect();
-    if is_word(&short) { short } else { printable(&redactor.text(&short)) }
+    if is_word(name) {
+        return name.to_owned();
+    }
+    // Names this long are nobody's; what is cut off here cannot hold a secret that is then half shown.
+    if name.len() > 4 * MAX_NAME {
+        return format!("‹{} B›", name.len());
+    }
+    printable(&redactor.text(name)).chars().take(MAX_NAME).collect()
 }
 
 /// A path, segment by segment; the middle of a very long one is left out.
 pub(super) fn path(redactor: &Redactor, path: &str) -> String {
-    let shown = path
-        .split('/')
-        .map(|part| if is_word(part) { part.to_owned() } else { printable(&redactor.text(part)) })
-        .collect::<Vec<_>>()
-        .join("/");
-    let length = shown.chars().count();
-    if length <= 2 * MAX_PATH_END {
-        return shown;
+    let parts: Vec<&str> = path.split('/').collect();
+    let show =
+        |parts: &[&str]| parts.iter().map(|part| segment(redactor, part)).collect::<Vec<_>>().join("/");
+    if parts.len() <= 2 * MAX_SEGMENTS {
+        return show(&parts);
     }
-    let head: String = shown.chars().take(MAX_PATH_END).collect();
-    let tail: String = shown.chars().skip(length - MAX_PATH_END).collect();
-    format!("{head}…{tail}")
+    format!("{}/…/{}", show(&parts[..MAX_SEGMENTS]), show(&parts[parts.len() - MAX_SEGMENTS..]))
 }
 
-/// A header value of at most `most` characters. Identifiers with dots and digits (`DynamoDB_20120810.DeleteTable`) are
+fn segment(redactor: &Redactor, part: &str) -> String {
+    if is_word(part) {
+        return part.to_owned();
+    }
+    // Cut after the secrets are out: half a secret would not be recognised.
+    let shown = printable(&redactor.text(part));
+    match shown.char_indices().nth(MAX_SEGMENT) {
+        Some((at, _)) => format!("{}…", &shown[..at]),
+        None => shown,
+    }
+}
+
+/// A header value, in at most `most` characters. Identifiers with dots and digits (`DynamoDB_20120810.DeleteTable`) are
 /// shown as they are if `operation` says that the header names one.
 pub(super) fn header(redactor: &Redactor, value: &[u8], operation: bool, most: usize) -> String {
-    let text: String = String::from_utf8_lossy(value).chars().take(most).collect();
+    let text = String::from_utf8_lossy(value);
     let identifier = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-#".contains(&byte));
-    if operation && identifier || is_word(&text) { text } else { printable(&redactor.text(&text)) }
+    let shown = if operation && identifier { text.into_owned() } else { printable(&redactor.text(&text)) };
+    shown.chars().take(most).collect()
 }
 
 /// Letters, and what joins them.
@@ -108,8 +124,11 @@ mod tests {
     #[test]
     fn paths_keep_their_words_and_both_ends() {
         assert_eq!(path(&redactor(), "/v1/deleteProject"), "/v1/deleteProject");
-        let long = format!("/first/{}/delete", "a/".repeat(2_000));
+        let long = format!("/first/{}delete", "a/".repeat(2_000));
         let shown = path(&redactor(), &long);
-        assert!(shown.starts_with("/first/") && shown.ends_with("/delete") && shown.chars().count() == 1025);
+        assert!(shown.starts_with("/first/a/") && shown.ends_with("/a/delete") && shown.contains("/…/"));
+        assert!(shown.len() < 100);
+        let shown = path(&redactor(), &format!("/{}", "7".repeat(500)));
+        assert_eq!(shown, format!("/{}…", "7".repeat(MAX_SEGMENT)));
     }
 }

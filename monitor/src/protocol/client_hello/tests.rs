@@ -64,6 +64,7 @@ fn hellos() {
     check(&hello(&[(51, &[0; 1200]), (0, &name)])[..900], Err(NoClientHello::Cut));
     check(&full[..70], Err(NoClientHello::Cut));
     check(&hello(&[(0, &sni("a b"))]), Err(NoClientHello::Malformed));
+    check(&hello(&[(0, &sni("."))]), Err(NoClientHello::Malformed));
     check(&hello(&[(0, &sni(""))]), Err(NoClientHello::Malformed));
     check(&hello(&[(0, &sni(&"a".repeat(256)))]), Err(NoClientHello::Malformed));
     check(b"GET / HTTP/1.1\r\n", Err(NoClientHello::NotTls));

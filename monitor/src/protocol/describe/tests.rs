@@ -151,6 +151,7 @@ fn bodies_are_read_for_what_they_hold() {
     );
     check("Content-Type: application/json\r\n", b"{\"a\":1} x", "a=1 ! not well-formed JSON");
     check("", b"<Delete><Object/></Delete>", "none");
+    check("Content-Encoding: gzip\r\n", json, "Mutation volumeDelete(id=1) ! the compressed body is damaged");
     check("Content-Encoding: rot13\r\n", b"\x01\x02", "none ! a content coding that is not known");
     check("", b"", "none");
 }
@@ -184,6 +185,7 @@ fn targets() {
         "api.example.com",
         "/v1/delete%2Fx",
     );
+    check("GET /a#b/c", "Host: h.:\r\n", "h", "/a#b/c");
     check("GET http://u:p@Other.example:8443/a?b", "Host: h\r\n", "other.example:8443", "/a");
     check("GET http://other.example?b", "", "other.example", "/");
     check("CONNECT h.example:443", "Host: x\r\n", "h.example", "");
@@ -213,6 +215,13 @@ fn what_was_left_out_is_said() {
         "POST /x HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n28\r\n{\"query\":\"mutation{volumeDelete(id:1)}\"}\r\n",
     );
     assert_eq!(facts(&smuggled), "Mutation volumeDelete(id=1) ! both Content-Length and Transfer-Encoding");
+    let beside = request_of("POST /x?query=mutation{a} HTTP/1.1\r\nContent-Length: 7\r\n\r\n{\"x\":1}");
+    assert_eq!(facts(&beside), "Mutation a() ! a body beside a GraphQL query in the URL");
+    let both =
+        request_of("POST /x?query=mutation{a} HTTP/1.1\r\nContent-Length: 15\r\n\r\n{\"query\":\"{b}\"}");
+    assert_eq!(facts(&both), "Query b(); Mutation a()");
+    let hidden = post("", b"{\"isDeleted\":true,\"query\":\"{b}\"}");
+    assert_eq!(facts(&hidden), "Query b() ! fields beside a GraphQL query");
     let elsewhere = request_of("POST /graphql HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}");
     assert_eq!(facts(&elsewhere), "none ! no GraphQL operation found");
 }

@@ -24,34 +24,40 @@ const MAX_FIELDS: usize = 512;
 const MAX_OPERATIONS: usize = 256;
 /// Scalar arguments of one field.
 const MAX_ARGUMENTS: usize = 64;
+/// Scalar arguments of all fields of a request: one variable may be used by every field.
+const MAX_ALL_ARGUMENTS: usize = 2_048;
 /// Nesting of arguments that is followed.
 const MAX_DEPTH: usize = 6;
 /// Literals that are handed on as possible credentials.
 const MAX_LITERALS: usize = 256;
 
+/// The values given for each variable.
+pub(super) type Variables<'a> = HashMap<&'a str, Vec<&'a Json>>;
+
 /// What may still be read of a request.
 pub(super) struct Budget {
     tokens: usize,
     fields: usize,
+    arguments: usize,
 }
 
 impl Budget {
     pub(super) fn new() -> Self {
-        Self { tokens: MAX_TOKENS, fields: MAX_FIELDS }
+        Self { tokens: MAX_TOKENS, fields: MAX_FIELDS, arguments: MAX_ALL_ARGUMENTS }
     }
 }
 
 /// Adds the operations of `text` to `found`.
 pub(super) fn operations(
     text: &str,
-    variables: &[&Json],
+    variables: &Variables<'_>,
     redactor: &Redactor,
     budget: &mut Budget,
     found: &mut Found,
 ) {
     let tree = Parser::new(text).token_limit(budget.tokens).recursion_limit(MAX_NESTING).parse();
     if over_limit(&tree) {
-        found.trouble = Some("a GraphQL document too large to be read");
+        found.note("a GraphQL document too large to be read");
     }
     budget.tokens = budget.tokens.saturating_sub(tree.token_limit().high);
     let definitions: Vec<_> = tree.document().definitions().collect();
@@ -67,7 +73,7 @@ pub(super) fn operations(
     for definition in definitions {
         let cst::Definition::OperationDefinition(operation) = definition else { continue };
         if found.operations.len() >= MAX_OPERATIONS {
-            found.trouble = Some("more than 256 GraphQL operations");
+            found.note("more than 256 GraphQL operations");
             return;
         }
         let values = Values { variables, defaults: defaults(&operation), redactor };
@@ -132,7 +138,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn select(&mut self, set: &cst::SelectionSet, depth: usize) {
         if depth > MAX_NESTING {
-            self.found.trouble = Some("GraphQL fragments nested too deeply");
+            self.found.note("GraphQL fragments nested too deeply");
             return;
         }
         for selection in set.selections() {
@@ -156,19 +162,25 @@ impl Reader<'_> {
 
     fn field(&mut self, field: &cst::Field) {
         let Some(name) = text_of(field.name()) else { return };
-        let mut arguments = Arguments { shown: Vec::new(), literals: Vec::new() };
+        let mut arguments = Arguments {
+            shown: Vec::new(),
+            literals: Vec::new(),
+            over: false,
+            most: MAX_ARGUMENTS.min(self.budget.arguments),
+        };
         for argument in field.arguments().into_iter().flat_map(|all| all.arguments()) {
             if let (Some(path), Some(value)) = (text_of(argument.name()), argument.value()) {
                 self.values.show(&path, &value, 0, &mut arguments);
             }
         }
-        if arguments.shown.len() > MAX_ARGUMENTS {
-            arguments.shown.truncate(MAX_ARGUMENTS);
-            self.found.trouble = Some("a GraphQL field with more than 64 arguments");
+        self.budget.arguments = self.budget.arguments.saturating_sub(arguments.shown.len());
+        if arguments.over {
+            self.found.note("GraphQL arguments too many or too deep to be read");
         }
         for (path, value) in arguments.literals {
             if self.found.literals.len() < MAX_LITERALS {
-                self.found.literals.push((format!("{}.{path}", short(&name)), value));
+                let path = std::iter::once(name.as_str()).chain(path.split('.')).map(short).collect();
+                self.found.literals.push((path, value));
             }
         }
         let field = GraphqlField { name: short(&name), arguments: arguments.shown };
@@ -180,14 +192,14 @@ impl Reader<'_> {
                 self.budget.fields = left;
                 self.fields.push(field);
             }
-            None => self.found.trouble = Some("more than 512 GraphQL fields"),
+            None => self.found.note("more than 512 GraphQL fields"),
         }
     }
 }
 
 /// Turns arguments into text.
 struct Values<'a> {
-    variables: &'a [&'a Json],
+    variables: &'a Variables<'a>,
     defaults: HashMap<String, cst::Value>,
     redactor: &'a Redactor,
 }
@@ -195,20 +207,30 @@ struct Values<'a> {
 struct Arguments {
     shown: Vec<Field>,
     literals: Vec<(String, String)>,
+    /// Some were left out.
+    over: bool,
+    most: usize,
+}
+
+impl Arguments {
+    /// Whether one more at this depth is read.
+    fn room(&mut self, depth: usize) -> bool {
+        let room = depth <= MAX_DEPTH && self.shown.len() < self.most;
+        self.over |= !room;
+        room
+    }
 }
 
 impl Values<'_> {
     fn show(&self, path: &str, value: &cst::Value, depth: usize, into: &mut Arguments) {
-        // One more than is kept, so that the caller can tell.
-        if depth > MAX_DEPTH || into.shown.len() > MAX_ARGUMENTS {
+        if !into.room(depth) {
             return;
         }
         match value {
             cst::Value::Variable(variable) => {
                 let Some(name) = text_of(variable.name()) else { return };
-                let given = self.variables.iter().flat_map(|variables| variables.members(&name));
                 let before = into.shown.len();
-                for value in given {
+                for value in self.variables.get(name.as_str()).into_iter().flatten() {
                     self.show_json(path, value, depth, into);
                 }
                 if into.shown.len() > before {
@@ -244,7 +266,7 @@ impl Values<'_> {
     }
 
     fn show_json(&self, path: &str, value: &Json, depth: usize, into: &mut Arguments) {
-        if depth > MAX_DEPTH || into.shown.len() > MAX_ARGUMENTS {
+        if !into.room(depth) {
             return;
         }
         match value {

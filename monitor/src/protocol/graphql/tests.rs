@@ -89,7 +89,7 @@ fn bodies() {
         r#"{"query":"mutation D($id: String!, $in: I!) { volumeDelete(volumeId: $id) b(input: $in) }","variables":{"id":"3d2c","in":{"force":true,"ids":[1]}}}"#,
         &["mutation D { volumeDelete(volumeId: 3d2c) b(input.force: true, input.ids.0: 1) }"],
     );
-    check(r#"[{"query":"{a}"},{"query":"mutation{b}"},{"x":1}]"#, &["query { a }", "mutation { b }"]);
+    check(r#"[{"query":"{a}"},{"query":"mutation{b}"},{"id":1}]"#, &["query { a }", "mutation { b }"]);
     check(r#"{"query":"query A{a} mutation B{b}","operationName":"A"}"#, &["query A { a }"]);
     check(
         r#"{"query":"query A{a} mutation B{b}","operationName":"C"}"#,
@@ -139,6 +139,10 @@ fn limits_are_said() {
     assert_eq!(trouble(&long), Some("a GraphQL document too large to be read"));
     let value = format!("mutation {{ first(a: {} }}", "[".repeat(5_000));
     assert_eq!(trouble(&value), Some("a GraphQL document too large to be read"));
+    let deep = format!("mutation {{ a(x: {}1{}) }}", "{y: ".repeat(9), "}".repeat(9));
+    assert_eq!(trouble(&deep), Some("GraphQL arguments too many or too deep to be read"));
+    let wide = format!("mutation {{ a(x: [{}]) }}", "1 ".repeat(65));
+    assert_eq!(trouble(&wide), Some("GraphQL arguments too many or too deep to be read"));
     let batch = format!("[{}{{}}]", "{\"query\":\"{a}\"},".repeat(300));
     let parsed = json::parse(&batch, true).unwrap();
     assert_eq!(
