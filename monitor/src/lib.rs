@@ -5,6 +5,7 @@
 //! - [`secret`], [`time`]: values that must not be printed; time as events carry it.
 //! - [`event`]: typed facts.
 //! - [`credential`]: finding credentials where they are written.
+//! - [`protocol`]: plaintext bytes into requests.
 //! - [`detect`]: what an action would do.
 //! - [`policy`]: whether it may.
 //! - [`pipeline`]: the core; one event in, findings and a verdict out.
@@ -14,6 +15,7 @@ pub mod detect;
 pub mod event;
 pub mod pipeline;
 pub mod policy;
+pub mod protocol;
 pub mod secret;
 pub mod sensor;
 pub mod time;
