@@ -3,6 +3,7 @@
 //! Modules in reading order; each may use those before it and never those after (ARCHITECTURE.md says why):
 //!
 //! - [`secret`], [`time`]: values that must not be printed; time as events carry it.
+//! - [`yaml`]: files people write.
 //! - [`event`]: typed facts.
 //! - [`credential`]: finding credentials where they are written.
 //! - [`detect`]: what an action would do.
@@ -16,3 +17,4 @@ pub mod pipeline;
 pub mod policy;
 pub mod secret;
 pub mod time;
+pub mod yaml;
