@@ -144,12 +144,16 @@ impl Found<'_> {
         }
     }
 
-    /// A verb in the path. With PUT the last segment is a name the client chooses, so there only a bare verb counts.
+    /// A verb in the path. With PUT the last segment is a name the client chooses, and so may be the one before the
+    /// last: there only what can hardly be a name counts.
     fn path(&mut self, request: &Request, path: &Path) {
         let verbs = &self.catalog.verbs;
         let is_put = request.method.eq_ignore_ascii_case("PUT");
         let said = path.verb_places().enumerate().find_map(|(at, segment)| {
-            let counts = (at == 0 && !is_put) || verbs.is_decisive_verb(segment);
+            let operation_by_place = if at == 0 { !is_put } else { path.ends_in_identifier() && !is_put };
+            let counts = operation_by_place
+                || verbs.is_bare_verb(segment)
+                || (at == 0 && verbs.is_camel_case_verb(segment));
             counts.then(|| verbs.judge(segment)).flatten().map(|said| (at, said))
         });
         if let Some((at, said)) = said.filter(|_| !is_delete(&request.method)) {
@@ -265,10 +269,10 @@ impl Found<'_> {
             return;
         }
         self.overflow = true;
-        if let Some(mildest) = self.effects.iter_mut().min_by_key(|known| weight(known)) {
-            if weight(mildest) < weight(&effect) {
-                *mildest = effect;
-            }
+        if let Some(mildest) = self.effects.iter_mut().min_by_key(|known| weight(known))
+            && weight(mildest) < weight(&effect)
+        {
+            *mildest = effect;
         }
     }
 }

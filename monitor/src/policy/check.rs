@@ -11,7 +11,8 @@ use serde_saphyr::Spanned;
 use super::Policy;
 use super::evaluate::{Hold, Layer};
 use super::file::{
-    AnyOf, CredentialWhen, EffectWhen, GrantFile, HoldFile, PolicyFile, RequestWhen, RuleFile, SpannedName, When,
+    AnyOf, CredentialWhen, EffectWhen, GrantFile, HoldFile, PolicyFile, RequestWhen, RuleFile, SpannedName,
+    When,
 };
 use super::glob::Glob;
 use super::grants::Grant;
@@ -23,7 +24,7 @@ use crate::yaml::{Mistake, Place, meant};
 const MAX_RULES: usize = 512;
 /// Most values of one list, for the same reason.
 const MAX_LIST: usize = 256;
-/// Longest name, id or pattern, in bytes.
+/// Longest name, id or pattern, in bytes: an operation has at most 120 characters.
 const MAX_NAME: usize = 200;
 /// Most mistakes told at once: more do not fit a screen.
 const MAX_MISTAKES: usize = 20;
@@ -36,7 +37,7 @@ const MIN_DIGITS: usize = 8;
 pub(super) fn check(file: PolicyFile, hash: blake3::Hash) -> Result<Policy, Vec<Mistake>> {
     let mut check = Check::default();
     let nowhere = Place::default();
-    check.name(nowhere, "the policy's name", &file.name);
+    check.name(place(&file.name), "a policy's name", &file.name.value);
     check.length(nowhere, "rules", file.rules.len(), MAX_RULES);
     let layer = Layer {
         prefix: String::new(),
@@ -49,8 +50,9 @@ pub(super) fn check(file: PolicyFile, hash: blake3::Hash) -> Result<Policy, Vec<
     let grants = file.grants.iter().filter_map(|grant| check.grant(grant)).collect();
     let hold = check.hold(&file.hold);
     if check.mistakes.is_empty() {
-        Ok(Policy { name: file.name, hash, layers: vec![layer], grants, hold })
+        Ok(Policy { name: file.name.value, hash, layers: vec![layer], grants, hold })
     } else {
+        check.mistakes.sort_by_key(|mistake| (mistake.place.line, mistake.place.column));
         check.mistakes.truncate(MAX_MISTAKES);
         Err(check.mistakes)
     }
@@ -82,7 +84,10 @@ impl Check {
     fn name(&mut self, place: Place, what: &str, name: &str) {
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(plain) {
-            self.wrong(place, format!("{what} must be 1 to {MAX_NAME} letters, digits, dots, dashes or underscores"));
+            self.wrong(
+                place,
+                format!("{what} must be 1 to {MAX_NAME} letters, digits, dots, dashes or underscores"),
+            );
         }
     }
 
@@ -91,7 +96,10 @@ impl Check {
         let id = rule.id.value;
         self.name(at, "a rule's id", &id);
         if let Some(first) = self.ids.insert(id.clone(), at) {
-            self.wrong(at, format!("the rule {id:?} stands already on line {}; give each its own id", first.line));
+            self.wrong(
+                at,
+                format!("the rule {id:?} stands already on line {}; give each its own id", first.line),
+            );
         }
         self.title(&rule.title);
         self.when(at, &id, &rule.when);
@@ -116,7 +124,9 @@ impl Check {
             own
         };
         let mut empty = Vec::new();
-        if let Some(EffectWhen { verb, reversibility, confidence, provider, operation, object }) = &when.effect {
+        if let Some(EffectWhen { verb, reversibility, confidence, provider, operation, object }) =
+            &when.effect
+        {
             let known = [verb.is_some(), reversibility.is_some(), confidence.is_some()];
             let globs = [provider.is_some(), operation.is_some(), object.is_some()];
             empty.extend((count(&[known, globs].concat()) == 0).then_some("effect"));
@@ -134,7 +144,10 @@ impl Check {
             empty.extend((count(&[session.tainted.is_some()]) == 0).then_some("session"));
         }
         for section in empty {
-            self.wrong(at, format!("rule {id:?}: {section:?} holds no condition; leave it out or give it one"));
+            self.wrong(
+                at,
+                format!("rule {id:?}: {section:?} holds no condition; leave it out or give it one"),
+            );
         }
         if given == 0 {
             self.wrong(at, format!("rule {id:?} has no condition and would apply to everything"));
@@ -169,7 +182,10 @@ impl Check {
     fn list<T>(&mut self, at: Place, id: &str, field: &str, list: Option<&AnyOf<T>>) {
         let Some(AnyOf(values)) = list else { return };
         if values.is_empty() {
-            self.wrong(at, format!("rule {id:?}: the list {field:?} is empty, so the rule would never apply"));
+            self.wrong(
+                at,
+                format!("rule {id:?}: the list {field:?} is empty, so the rule would never apply"),
+            );
         }
         self.length(at, &format!("values of {field:?}"), values.len(), MAX_LIST);
     }
@@ -212,7 +228,10 @@ impl Check {
                 }
                 self.wrong(
                     place(fingerprint),
-                    format!("{:?} is no fingerprint; write it as holdfire shows it: fp:9c1e8a04", fingerprint.value),
+                    format!(
+                        "{:?} is no fingerprint; write it as holdfire shows it: fp:9c1e8a04",
+                        fingerprint.value
+                    ),
                 );
             }
             (None, Some(name), Some(file)) if file.value.starts_with('/') => {
@@ -222,7 +241,8 @@ impl Check {
                 self.wrong(place(file), format!("{:?} is no full path; it must begin with /", file.value));
             }
             (fingerprint, name, file) => {
-                let at = [fingerprint, name, file].into_iter().flatten().next().map(place).unwrap_or_default();
+                let at =
+                    [fingerprint, name, file].into_iter().flatten().next().map(place).unwrap_or_default();
                 self.wrong(at, "a grant is either {fingerprint} or {name, file}".to_owned());
             }
         }
@@ -232,9 +252,13 @@ impl Check {
     fn hold(&mut self, hold: &HoldFile) -> Hold {
         let default = Hold::default();
         let timeout = hold.timeout.as_ref().map(|timeout| {
-            let parsed = timeout.value.parse::<jiff::SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
+            let parsed =
+                timeout.value.parse::<jiff::SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
             parsed.filter(|wait| WAIT.contains(wait)).unwrap_or_else(|| {
-                self.wrong(place(timeout), format!("{:?} is no time from 1s to 24h; write it like 5m", timeout.value));
+                self.wrong(
+                    place(timeout),
+                    format!("{:?} is no time from 1s to 24h; write it like 5m", timeout.value),
+                );
                 default.timeout
             })
         });

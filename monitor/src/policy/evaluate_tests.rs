@@ -103,7 +103,8 @@ fn ones_own_test_server_is_never_held() {
     let policy = Policy::builtin().unwrap();
     let effects = [effect(Destroys, S4, Generic)];
     let local = |host, peers, provenance| {
-        let near = Situation { host: Some(host), peers, method: Some("DELETE"), ..situation(&effects, provenance) };
+        let near =
+            Situation { host: Some(host), peers, method: Some("DELETE"), ..situation(&effects, provenance) };
         policy.judge(&near).asked
     };
     for (host, peers, expect) in [
@@ -156,18 +157,39 @@ fn nothing_to_say_is_said_with_nothing() {
 
 #[test]
 fn a_judgement_reads_well() {
-    let effects = [effect(Destroys, S4, Sure), effect(Configures, S1, Sure)];
+    let other = Effect { operation: "variableUpsert".to_owned(), ..effect(Configures, S1, Sure) };
+    let effects = [effect(Destroys, S4, Sure), other];
     let policy = Policy::builtin().unwrap();
     let told = |situation: &Situation<'_>| {
         let judgement = policy.judge(situation);
         format!("{} {}\n{}", judgement.severity, judgement.title, judgement.reasons.join("\n"))
     };
     let enforced = Situation { mode: Mode::Enforce, ..situation(&effects, Discovered) };
-    insta::assert_snapshot!(told(&enforced), @"");
+    insta::assert_snapshot!(told(&enforced), @r#"
+    critical A volume would be destroyed for good, with a credential this session was never given
+    Destroys a volume; cannot be undone (backups live in the same volume [schema.json]).
+    The same request also does variableUpsert.
+    Rule destroy.irreversible asks for hold, which mode enforce turns into deny.
+    "#);
     let generic = [effect(Destroys, S4, Generic)];
-    insta::assert_snapshot!(told(&situation(&generic, Unknown)), @"");
-    let unread = Situation { blind: Some("http2"), provider: Some("railway"), method: None, ..situation(&[], NoCredential) };
-    insta::assert_snapshot!(told(&unread), @"");
+    insta::assert_snapshot!(told(&situation(&generic, Unknown)), @r#"
+    medium A volume would probably be destroyed on api.example.com, with a credential of unknown origin
+    Destroys a volume; cannot be undone.
+    Credential fp:9aaa0acf was never seen before this request.
+    It is recognised by its name alone: the catalogue does not know this host.
+    Rule generic.unproven asks for hold.
+    "#);
+    let unread = Situation {
+        blind: Some("http2"),
+        provider: Some("railway"),
+        method: None,
+        ..situation(&[], NoCredential)
+    };
+    insta::assert_snapshot!(told(&unread), @r#"
+    low A request to railway cannot be read
+    The traffic of this connection cannot be read (http2).
+    Rule blind.provider asks for alert.
+    "#);
 }
 
 #[test]
@@ -238,7 +260,9 @@ fn every_condition_counts() {
 fn grants_are_known_by_value_or_place() {
     let fingerprint = Fingerprinter::new(&[7; 32]).fingerprint(b"token");
     let other = Fingerprinter::new(&[7; 32]).fingerprint(b"other");
-    let policy = policy(&format!("name: p\ngrants: [{{fingerprint: '{fingerprint}'}}, {{name: TOKEN, file: /etc/t}}]\n"));
+    let policy = policy(&format!(
+        "name: p\ngrants: [{{fingerprint: '{fingerprint}'}}, {{name: TOKEN, file: /etc/t}}]\n"
+    ));
     assert!(policy.grants_value(fingerprint) && !policy.grants_value(other));
     assert!(policy.grants_place(Some("TOKEN"), "/etc/t"));
     assert!(!policy.grants_place(Some("TOKEN"), "/tmp/etc/t") && !policy.grants_place(None, "/etc/t"));
@@ -271,9 +295,10 @@ fn situations() -> impl Strategy<Value = (Vec<Effect>, Provenance, bool, bool, M
     let reversibility = prop::sample::select(vec![G, S1, S2, S3, S4]);
     let confidence = prop::sample::select(vec![Generic, Likely, Sure]);
     let operation = prop::sample::select(vec!["volumeDelete", "projectDelete", "deploymentStop"]);
-    let effect = (verb, reversibility, confidence, operation).prop_map(|(verb, reversibility, confidence, name)| {
-        Effect { operation: name.to_owned(), ..effect(verb, reversibility, confidence) }
-    });
+    let effect =
+        (verb, reversibility, confidence, operation).prop_map(|(verb, reversibility, confidence, name)| {
+            Effect { operation: name.to_owned(), ..effect(verb, reversibility, confidence) }
+        });
     let provenance = prop::sample::select(vec![Granted, Discovered, Unknown, NoCredential]);
     let mode = prop::sample::select(vec![Mode::Observe, Mode::Hold, Mode::Enforce]);
     (prop::collection::vec(effect, 0..4), provenance, any::<bool>(), any::<bool>(), mode, 0..3usize)
@@ -292,7 +317,8 @@ fn policies() -> impl Strategy<Value = String> {
         "session: {tainted: true}",
         "blind: true",
     ]);
-    let rule = (condition, pick(&["info", "medium", "critical"]), pick(&["allow", "alert", "hold", "deny", "kill"]));
+    let rule =
+        (condition, pick(&["info", "medium", "critical"]), pick(&["allow", "alert", "hold", "deny", "kill"]));
     let operations = pick(&["'*:*'", "'railway:volumeDelete'", "'*:deployment*'", ""]);
     let lists = (operations.clone(), operations.clone(), operations);
     (prop::collection::vec(rule, 0..5), lists, pick(&["held", "released"])).prop_map(|(rules, lists, exit)| {
