@@ -3,6 +3,7 @@
 //! Modules in reading order; each may use those before it and never those after (ARCHITECTURE.md says why):
 //!
 //! - [`secret`], [`time`]: values that must not be printed; time as events carry it.
+//! - [`yaml`]: files people write.
 //! - [`event`]: typed facts.
 //! - [`credential`]: finding credentials where they are written.
 //! - [`protocol`]: plaintext bytes into requests.
@@ -19,3 +20,4 @@ pub mod protocol;
 pub mod secret;
 pub mod sensor;
 pub mod time;
+pub mod yaml;
