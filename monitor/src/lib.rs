@@ -5,14 +5,18 @@
 //! - [`secret`], [`time`]: values that must not be printed; time as events carry it.
 //! - [`event`]: typed facts.
 //! - [`credential`]: finding credentials where they are written.
+//! - [`session`]: what is known of one session: its processes, secrets, connections and causes.
 //! - [`detect`]: what an action would do.
 //! - [`policy`]: whether it may.
 //! - [`pipeline`]: the core; one event in, findings and a verdict out.
+//! - [`explain`]: a finding and its causes, for people.
 
 pub mod credential;
 pub mod detect;
 pub mod event;
+pub mod explain;
 pub mod pipeline;
 pub mod policy;
 pub mod secret;
+pub mod session;
 pub mod time;

@@ -1,0 +1,1 @@
+//! A finding and its causes, for people.
