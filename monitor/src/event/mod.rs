@@ -10,6 +10,8 @@ mod process;
 mod request;
 mod session;
 mod socket;
+#[cfg(test)]
+pub(crate) mod story;
 
 use std::fmt;
 
