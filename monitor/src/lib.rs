@@ -3,6 +3,7 @@
 //! Modules in reading order; each may use those before it and never those after (ARCHITECTURE.md says why):
 //!
 //! - [`secret`], [`time`]: values that must not be printed; time as events carry it.
+//! - [`yaml`]: files people write.
 //! - [`event`]: typed facts.
 //! - [`credential`]: finding credentials where they are written.
 //! - [`session`]: what is known of one session: its processes, secrets, connections and causes.
@@ -20,3 +21,4 @@ pub mod policy;
 pub mod secret;
 pub mod session;
 pub mod time;
+pub mod yaml;

@@ -5,8 +5,11 @@
 
 mod catalog;
 mod effect;
+mod path;
 mod request;
+mod verbs;
+mod words;
 
 pub use self::catalog::{Catalog, CatalogError};
 pub use self::effect::{Confidence, Effect, Reversibility, Verb};
-pub use self::request::Assessment;
+pub use self::request::{Assessment, MAX_EFFECTS};
