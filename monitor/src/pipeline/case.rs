@@ -16,6 +16,8 @@ pub(super) struct Case<'a> {
     /// All of it was written.
     pub(super) complete: bool,
     pub(super) judgement: Judgement,
+    /// How many different effects it would have.
+    pub(super) effects: usize,
     pub(super) carried: &'a Carried<'a>,
     pub(super) destination: &'a Destination,
     pub(super) host: Option<String>,
@@ -46,7 +48,7 @@ impl Case<'_> {
         session: &Session,
         rulings: &mut Rulings,
     ) -> (Option<Finding>, bool, Verdict) {
-        let badness = Badness::from(&self.judgement);
+        let badness = Badness::new(&self.judgement, self.effects);
         let mut hold = None;
         if let Some(known) = rulings.get_mut(self.key) {
             if known.approval == Approval::Yes && known.substance == self.substance {

@@ -156,6 +156,7 @@ impl Pipeline {
             substance: Substance::of(request),
             complete: request.complete,
             judgement,
+            effects: assessment.effects.len(),
             carried: &carried,
             destination: &destination,
             host: host.or(server_name).map(str::to_owned),
@@ -196,6 +197,7 @@ impl Pipeline {
             substance: Substance::UNREAD,
             complete: false,
             judgement,
+            effects: 0,
             carried: &carried,
             destination: &destination,
             host: server_name.map(str::to_owned),
@@ -219,13 +221,15 @@ fn assess<'a>(
     request: &Request,
     destination: &'a Destination,
 ) -> (Assessment, Option<&'a str>) {
-    let worst =
-        |assessment: &Assessment| assessment.worst().map(|effect| (effect.reversibility, effect.confidence));
+    let weight = |assessment: &Assessment| {
+        let worst = assessment.worst().map(|effect| (effect.reversibility, effect.confidence));
+        (worst, assessment.blind.is_some(), assessment.provider.is_some())
+    };
     let mut chosen: Option<(Assessment, Option<&str>)> = None;
     for name in destination.names.iter().take(MAX_ASSESSED_NAMES) {
         let assessment = catalog.assess(request, Some(name));
         // The first name is the likeliest: another one must be worse to displace it.
-        if chosen.as_ref().is_none_or(|(best, _)| worst(&assessment) > worst(best)) {
+        if chosen.as_ref().is_none_or(|(best, _)| weight(&assessment) > weight(best)) {
             chosen = Some((assessment, Some(name)));
         }
     }

@@ -20,11 +20,15 @@ pub(super) struct Badness {
     asked: Action,
     severity: Severity,
     reversibility: Option<Reversibility>,
+    /// A batch that grows gets worse, even by more of the same.
+    effects: usize,
 }
 
-impl From<&Judgement> for Badness {
-    fn from(judgement: &Judgement) -> Self {
+impl Badness {
+    /// Of an action with so many different effects.
+    pub(super) fn new(judgement: &Judgement, effects: usize) -> Self {
         Self {
+            effects,
             asked: judgement.asked,
             severity: judgement.severity,
             reversibility: judgement.effect.as_ref().map(|effect| effect.reversibility),
