@@ -8,6 +8,8 @@
 //! - [`detect`]: what an action would do.
 //! - [`policy`]: whether it may.
 //! - [`pipeline`]: the core; one event in, findings and a verdict out.
+//! - [`store`]: keeping sessions.
+//! - [`settings`]: the environment; [`ui`]: the screen.
 
 pub mod credential;
 pub mod detect;
@@ -15,4 +17,7 @@ pub mod event;
 pub mod pipeline;
 pub mod policy;
 pub mod secret;
+pub mod settings;
+pub mod store;
 pub mod time;
+pub mod ui;
