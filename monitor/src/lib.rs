@@ -10,6 +10,8 @@
 //! - [`detect`]: what an action would do.
 //! - [`policy`]: whether it may.
 //! - [`pipeline`]: the core; one event in, findings and a verdict out.
+//! - [`store`]: keeping sessions.
+//! - [`settings`]: the environment; [`ui`]: the screen.
 //! - [`explain`]: a finding and its causes, for people.
 
 pub mod credential;
@@ -20,5 +22,8 @@ pub mod pipeline;
 pub mod policy;
 pub mod secret;
 pub mod session;
+pub mod settings;
+pub mod store;
 pub mod time;
+pub mod ui;
 pub mod yaml;

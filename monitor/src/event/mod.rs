@@ -80,6 +80,29 @@ pub enum Fact {
     SessionEnded(SessionEnded),
 }
 
+impl Fact {
+    /// Its name, as serialised under `kind`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::SessionStarted(_) => "session_started",
+            Self::Forked(_) => "forked",
+            Self::Executed(_) => "executed",
+            Self::Exited(_) => "exited",
+            Self::FileOpened(_) => "file_opened",
+            Self::CredentialsSeen(_) => "credentials_seen",
+            Self::Connected(_) => "connected",
+            Self::ServerNamed(_) => "server_named",
+            Self::TlsOpened(_) => "tls_opened",
+            Self::Requested(_) => "requested",
+            Self::Unread(_) => "unread",
+            Self::Lost(_) => "lost",
+            Self::Decided(_) => "decided",
+            Self::Enforced(_) => "enforced",
+            Self::SessionEnded(_) => "session_ended",
+        }
+    }
+}
+
 /// Names one process for good: made in the kernel from the process id and its start time.
 /// Serialised as 16 hex digits, since JSON readers lose 64-bit integers.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

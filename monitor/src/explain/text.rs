@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::{Explanation, Node, NodeKind};
 use crate::time::Offset;
+use crate::ui::safe::{cut, safe};
 
 /// Columns of a screen.
 const WIDTH: usize = 120;
@@ -116,35 +117,4 @@ fn wrap(out: &mut String, label: &str, text: &str) {
 
 fn columns(text: &str) -> usize {
     text.chars().count()
-}
-
-/// `text` in so many columns, `…` for what does not fit.
-fn cut(text: &str, width: usize) -> String {
-    if columns(text) <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
-}
-
-/// `text` without anything that moves the cursor, changes colours, breaks lines or turns the direction of text.
-fn safe(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{61c}' => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-            }
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out
 }
