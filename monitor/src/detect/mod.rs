@@ -10,6 +10,7 @@ mod request;
 mod verbs;
 mod words;
 
+pub(crate) use self::catalog::bare_host;
 pub use self::catalog::{Catalog, CatalogError};
 pub use self::effect::{Confidence, Effect, Reversibility, Verb};
 pub use self::request::{Assessment, MAX_EFFECTS};

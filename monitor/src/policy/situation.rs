@@ -68,6 +68,7 @@ pub struct Judgement {
     pub title: String,
     /// The effect that rule was about.
     pub effect: Option<Effect>,
-    /// Sentences about effect, provenance and rule, the weightiest first.
+    /// Sentences about effect, credential, what was not read and rule, the weightiest first. Where a credential was met
+    /// is for the pipeline to tell, which knows the places.
     pub reasons: Vec<String>,
 }
