@@ -1,10 +1,9 @@
 //! What became of a finding: ordered, decided, carried out.
 
-use std::time::Duration;
-
 use crate::event::{Action, Decision, Mode};
 use crate::policy::Finding;
 use crate::session::Session;
+use crate::ui::span;
 
 /// What became of it, short and long.
 pub(super) struct Outcome {
@@ -50,7 +49,7 @@ fn decision(session: &Session, finding: &Finding) -> (String, String, bool) {
                 _ => format!(" by {}", decided.by),
             };
             let reason = decided.reason.as_ref().map_or_else(String::new, |why| format!(" (reason: {why})"));
-            let after = spell(at.time.since(finding.time));
+            let after = span(at.time.since(finding.time));
             (format!("{word}{by}"), format!("held → {word}{by} after {after}{reason}"), stopped)
         }
     }
@@ -66,15 +65,5 @@ fn sent(session: &Session, finding: &Finding, stopped: bool) -> String {
             None => "request not sent".to_owned(),
         },
         (true, None) => "the gate has not reported whether the request was sent".to_owned(),
-    }
-}
-
-/// `8.9s`, `3m12s`.
-pub(super) fn spell(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    if seconds < 60 {
-        format!("{:.1}s", duration.as_secs_f64())
-    } else {
-        format!("{}m{}s", seconds / 60, seconds % 60)
     }
 }

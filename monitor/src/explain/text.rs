@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Explanation, Node, NodeKind};
 use crate::time::Offset;
-use crate::ui::safe::{cut, safe};
+use crate::ui::{cut, safe};
 
 /// Columns of a screen.
 const WIDTH: usize = 120;
@@ -42,11 +42,7 @@ pub fn text(explanation: &Explanation) -> String {
 
 /// Draws a node and what is below it. `first` stands before its own line, `rest` before the lines below.
 fn draw(out: &mut String, node: &Node, first: &str, rest: &str) {
-    let mut text = match node.kind {
-        NodeKind::Effect => format!("effect   {}", node.text),
-        NodeKind::Verdict => format!("verdict  {}", node.text),
-        _ => node.text.clone(),
-    };
+    let mut text = node.text.clone();
     let secret = node.secret.map(|secret| format!("◆ {secret}"));
     let mut tail = match (node.kind, &node.note, secret) {
         (NodeKind::Origin, Some(note), Some(secret)) => format!("   {secret} ({note})"),
@@ -59,15 +55,17 @@ fn draw(out: &mut String, node: &Node, first: &str, rest: &str) {
         (_, None, Some(secret)) => format!("   {secret}"),
         (_, None, None) => String::new(),
     };
-    (text, tail) = (safe(&text), safe(&tail));
-    if matches!(node.kind, NodeKind::Effect | NodeKind::Verdict) {
-        // Sentences that must be read to their end: they go on below.
-        wrap(out, first, &text);
-    } else {
+    (text, tail) = (safe(&text).into_owned(), safe(&tail).into_owned());
+    let label = match node.kind {
+        NodeKind::Effect => "effect   ",
+        NodeKind::Verdict => "verdict  ",
+        _ => "",
+    };
+    if label.is_empty() {
         // The command gives way to the secret mark, the note and the time.
         let room = WIDTH.saturating_sub(TIME_WIDTH + columns(first));
-        tail = cut(&tail, room.saturating_sub(8));
-        text = cut(&text, room.saturating_sub(columns(&tail)));
+        tail = cut(&tail, room.saturating_sub(8)).into_owned();
+        text = cut(&text, room.saturating_sub(columns(&tail))).into_owned();
         let mut drawn = format!("{first}{text}{tail}");
         if let Some(at) = node.at_ms {
             let time = Offset(Duration::from_millis(at)).to_string();
@@ -76,6 +74,9 @@ fn draw(out: &mut String, node: &Node, first: &str, rest: &str) {
         }
         out.push_str(drawn.trim_end());
         out.push('\n');
+    } else {
+        // Sentences that must be read to their end: they go on below.
+        wrap(out, &format!("{first}{label}"), &text);
     }
     for (place, child) in node.children.iter().enumerate() {
         let (branch, below) =

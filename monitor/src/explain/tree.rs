@@ -1,13 +1,14 @@
 //! The causal tree: from the root of the session to the readers of the credential and to the sender.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::outcome::spell;
 use super::{Node, NodeKind};
 use crate::detect::{Confidence, Effect, Verb};
 use crate::event::{BodyFacts, Field, GraphqlOperation, OperationType, Place, ProcessId, Request};
 use crate::policy::{Finding, Provenance};
 use crate::session::{Destination, Image, Origin, Session};
+use crate::ui::span;
 
 /// Places shown. All of them stand in the finding; these are enough to see the way it went.
 const MAX_ORIGINS: usize = 8;
@@ -216,9 +217,28 @@ fn command(image: &Image) -> String {
     let shell = words.next().is_some_and(|name| name.trim_start_matches('-').ends_with("sh"));
     let command = match image.argv.as_slice() {
         [_, flag, script, ..] if shell && flag.starts_with('-') && flag.ends_with('c') => script.clone(),
-        argv => argv.join(" "),
+        argv => argv.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
     };
     if image.argv_cut { format!("{command}…") } else { command }
+}
+
+/// A word as one would type it, so that its bounds are seen.
+fn quoted(word: &str) -> Cow<'_, str> {
+    if word.is_empty() || word.contains([' ', '\'', '"', '$', '\\', ';', '&', '|']) {
+        Cow::Owned(format!("'{word}'"))
+    } else {
+        Cow::Borrowed(word)
+    }
+}
+
+/// `Authorization` of `header:authorization`; `query key` of `query:key`.
+fn position(position: &str) -> String {
+    let Some(header) = position.strip_prefix("header:") else { return position.replacen(':', " ", 1) };
+    let capital = |part: &str| {
+        let mut chars = part.chars();
+        chars.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + chars.as_str())
+    };
+    header.split('-').map(capital).collect::<Vec<_>>().join("-")
 }
 
 /// Destination and request of the sender.
@@ -272,17 +292,20 @@ fn destination(finding: &Finding, destination: &Destination) -> Node {
 fn request_node(session: &Session, finding: &Finding, request: &Request, origin: Option<&Origin>) -> Node {
     let mut children = Vec::new();
     if let Some(credential) = &finding.credential {
-        let later = origin.filter(|origin| matches!(origin.place, Place::File { .. })).map(|origin| {
-            format!("← same secret as above, {} later", spell(finding.time.since(origin.time)))
-        });
+        let later = origin
+            .filter(|origin| matches!(origin.place, Place::File { .. }))
+            .map(|origin| format!("← same secret as above, {} later", span(finding.time.since(origin.time))));
         let standing = match credential.provenance {
             Provenance::Granted => Some("given to this session".to_owned()),
-            Provenance::Discovered => later,
+            Provenance::Discovered => match credential.origins.len() {
+                0..=MAX_ORIGINS => later,
+                all => later.map(|later| format!("{later}; it stood in {all} places")),
+            },
             Provenance::Unknown | Provenance::None => Some("never seen before this request".to_owned()),
         };
         children.push(Node {
             kind: NodeKind::Credential,
-            text: credential.position.clone(),
+            text: position(&credential.position),
             secret: Some(credential.fingerprint),
             note: standing,
             ..Node::default()

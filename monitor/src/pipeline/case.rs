@@ -4,7 +4,7 @@ use super::Verdict;
 use super::compose;
 use super::matching::Carried;
 use super::ruling::{Approval, Badness, Ruling, Rulings, Substance};
-use crate::event::{Action, Event, Rung};
+use crate::event::{Action, Event, Request, Rung};
 use crate::policy::{Finding, Judgement, Policy};
 use crate::session::{Destination, RequestKey, Session};
 
@@ -12,9 +12,8 @@ use crate::session::{Destination, RequestKey, Session};
 pub(super) struct Case<'a> {
     pub(super) event: &'a Event,
     pub(super) key: RequestKey,
-    pub(super) substance: Substance,
-    /// All of it was written.
-    pub(super) complete: bool,
+    /// None: traffic that cannot be read.
+    pub(super) request: Option<&'a Request>,
     pub(super) judgement: Judgement,
     /// How many different effects it would have.
     pub(super) effects: usize,
@@ -48,17 +47,19 @@ impl Case<'_> {
         session: &Session,
         rulings: &mut Rulings,
     ) -> (Option<Finding>, bool, Verdict) {
+        let complete = self.request.is_some_and(|request| request.complete);
         let badness = Badness::new(&self.judgement, self.effects);
         let mut hold = None;
         if let Some(known) = rulings.get_mut(self.key) {
-            if known.approval == Approval::Yes && known.substance == self.substance {
-                known.complete = self.complete;
-                known.approval = if self.complete { Approval::Spent } else { Approval::Yes };
+            let substance = Substance::of(self.request);
+            if known.approval == Approval::Yes && known.substance == substance {
+                known.complete = complete;
+                known.approval = if complete { Approval::Spent } else { Approval::Yes };
                 return (None, true, Verdict::Release);
             }
             if known.approval == Approval::No {
-                known.substance = self.substance;
-                known.complete = self.complete;
+                known.substance = substance;
+                known.complete = complete;
                 if known.refused() || badness <= known.badness {
                     return (None, false, known.action.into());
                 }
@@ -87,8 +88,8 @@ impl Case<'_> {
             badness,
             action,
             hold: hold.clone(),
-            substance: self.substance,
-            complete: self.complete,
+            substance: Substance::of(self.request),
+            complete,
             approval: Approval::No,
         };
         rulings.insert(self.key, ruling);

@@ -1,5 +1,7 @@
 //! Writes the finding: a judgement with its history, in words and in evidence.
 
+use std::time::Duration;
+
 use super::case::Case;
 use super::matching::Carried;
 use crate::event::{Action, Event, Place, PolicyRef};
@@ -73,9 +75,9 @@ fn history(session: &Session, event: &Event, carried: &Carried<'_>) -> Option<St
         Place::Arguments => "in the arguments the session was started with".to_owned(),
         Place::Inherited { path } => format!("in {} handed to the session", session.relative(path)),
         Place::File { path, .. } => {
-            let ago = event.time.since(best.time).as_secs_f64();
+            let ago = ago(event.time.since(best.time));
             let reader = session.tree().name_at(best.process, best.event);
-            format!("in {}, read by {reader}({}) {ago:.1}s ago", session.relative(path), best.pid)
+            format!("in {}, read by {reader}({}) {ago} ago", session.relative(path), best.pid)
         }
     };
     let given = if discovered { " It was not given to this session." } else { "" };
@@ -86,4 +88,12 @@ fn history(session: &Session, event: &Event, carried: &Carried<'_>) -> Option<St
         more => format!(" and in {more} more places"),
     };
     Some(format!("Credential {fingerprint} stood {place}{also}.{given}"))
+}
+
+/// `8.9s`, and from a minute on without the fraction: `3m12s`.
+fn ago(duration: Duration) -> String {
+    match duration.as_secs() {
+        0..60 => format!("{:.1}s", duration.as_secs_f64()),
+        seconds => format!("{}m{:02}s", seconds / 60, seconds % 60),
+    }
 }

@@ -57,7 +57,7 @@ pub(super) fn carried<'a>(secrets: &'a Secrets, uses: &'a [CredentialUse]) -> Ca
     for used in uses {
         let Some(standing) = standing(secrets, used) else { continue };
         let entry = positions.entry(&used.position).or_insert((used, standing));
-        if known(standing) > known(entry.1) || (known(standing) == known(entry.1) && standing > entry.1) {
+        if weight(standing) > weight(entry.1) {
             *entry = (used, standing);
         }
     }
@@ -66,8 +66,9 @@ pub(super) fn carried<'a>(secrets: &'a Secrets, uses: &'a [CredentialUse]) -> Ca
     Carried { found, met }
 }
 
-fn known(standing: Standing) -> bool {
-    standing.provenance() != Provenance::Unknown
+/// Among the forms of one position, one that was met says more than one that was not.
+fn weight(standing: Standing) -> (bool, Standing) {
+    (standing.provenance() != Provenance::Unknown, standing)
 }
 
 fn standing(secrets: &Secrets, used: &CredentialUse) -> Option<Standing> {

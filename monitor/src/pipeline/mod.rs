@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use self::case::{Case, Ruled};
 use self::matching::{Carried, carried};
-use self::ruling::{Rulings, Substance};
+use self::ruling::Rulings;
 use crate::detect::{Assessment, Catalog};
 use crate::event::{Action, Event, Fact, Mode, ProcessId, Request, Rung, Unread};
 use crate::policy::{CredentialFacts, Finding, Policy, Situation};
@@ -153,8 +153,7 @@ impl Pipeline {
         let ruled = Case {
             event,
             key: session.flows().key(event.process, request.stream, Some(request.index)),
-            substance: Substance::of(request),
-            complete: request.complete,
+            request: Some(request),
             judgement,
             effects: assessment.effects.len(),
             carried: &carried,
@@ -194,8 +193,7 @@ impl Pipeline {
         let ruled = Case {
             event,
             key: session.flows().key(event.process, unread.stream, None),
-            substance: Substance::UNREAD,
-            complete: false,
+            request: None,
             judgement,
             effects: 0,
             carried: &carried,

@@ -41,10 +41,9 @@ impl Badness {
 pub(super) struct Substance(Option<blake3::Hash>);
 
 impl Substance {
-    /// Of a connection that cannot be read: always the same.
-    pub(super) const UNREAD: Self = Self(None);
-
-    pub(super) fn of(request: &Request) -> Self {
+    /// Of a request, or of a connection that cannot be read: that is always the same.
+    pub(super) fn of(request: Option<&Request>) -> Self {
+        let Some(request) = request else { return Self(None) };
         let mut hasher = blake3::Hasher::new();
         let mut bare = request.clone();
         bare.complete = false;

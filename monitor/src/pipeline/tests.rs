@@ -335,7 +335,10 @@ fn what_was_not_seen_is_said() {
 
 #[test]
 fn the_finding_of_the_incident() {
-    insta::assert_json_snapshot!(findings(&Story::pocketos(Mode::Enforce)));
+    let found = findings(&Story::pocketos(Mode::Enforce)).remove(0);
+    let json = serde_json::to_string_pretty(&found).unwrap();
+    // The policy may change without a change to what is tested here.
+    insta::assert_snapshot!(json.replace(&found.policy.hash, "5f1c22d0"));
 }
 
 /// All kinds of facts, honest and hostile.

@@ -11,7 +11,8 @@ use serde_saphyr::Spanned;
 use super::Policy;
 use super::evaluate::{Hold, Layer};
 use super::file::{
-    AnyOf, CredentialWhen, EffectWhen, GrantFile, HoldFile, PolicyFile, RequestWhen, RuleFile, SpannedName, When,
+    AnyOf, CredentialWhen, EffectWhen, GrantFile, HoldFile, PolicyFile, RequestWhen, RuleFile, SpannedName,
+    When,
 };
 use super::glob::Glob;
 use super::grants::Grant;
@@ -82,7 +83,10 @@ impl Check {
     fn name(&mut self, place: Place, what: &str, name: &str) {
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(plain) {
-            self.wrong(place, format!("{what} must be 1 to {MAX_NAME} letters, digits, dots, dashes or underscores"));
+            self.wrong(
+                place,
+                format!("{what} must be 1 to {MAX_NAME} letters, digits, dots, dashes or underscores"),
+            );
         }
     }
 
@@ -91,7 +95,10 @@ impl Check {
         let id = rule.id.value;
         self.name(at, "a rule's id", &id);
         if let Some(first) = self.ids.insert(id.clone(), at) {
-            self.wrong(at, format!("the rule {id:?} stands already on line {}; give each its own id", first.line));
+            self.wrong(
+                at,
+                format!("the rule {id:?} stands already on line {}; give each its own id", first.line),
+            );
         }
         self.title(&rule.title);
         self.when(at, &id, &rule.when);
@@ -116,7 +123,9 @@ impl Check {
             own
         };
         let mut empty = Vec::new();
-        if let Some(EffectWhen { verb, reversibility, confidence, provider, operation, object }) = &when.effect {
+        if let Some(EffectWhen { verb, reversibility, confidence, provider, operation, object }) =
+            &when.effect
+        {
             let known = [verb.is_some(), reversibility.is_some(), confidence.is_some()];
             let globs = [provider.is_some(), operation.is_some(), object.is_some()];
             empty.extend((count(&[known, globs].concat()) == 0).then_some("effect"));
@@ -134,7 +143,10 @@ impl Check {
             empty.extend((count(&[session.tainted.is_some()]) == 0).then_some("session"));
         }
         for section in empty {
-            self.wrong(at, format!("rule {id:?}: {section:?} holds no condition; leave it out or give it one"));
+            self.wrong(
+                at,
+                format!("rule {id:?}: {section:?} holds no condition; leave it out or give it one"),
+            );
         }
         if given == 0 {
             self.wrong(at, format!("rule {id:?} has no condition and would apply to everything"));
@@ -169,7 +181,10 @@ impl Check {
     fn list<T>(&mut self, at: Place, id: &str, field: &str, list: Option<&AnyOf<T>>) {
         let Some(AnyOf(values)) = list else { return };
         if values.is_empty() {
-            self.wrong(at, format!("rule {id:?}: the list {field:?} is empty, so the rule would never apply"));
+            self.wrong(
+                at,
+                format!("rule {id:?}: the list {field:?} is empty, so the rule would never apply"),
+            );
         }
         self.length(at, &format!("values of {field:?}"), values.len(), MAX_LIST);
     }
@@ -212,7 +227,10 @@ impl Check {
                 }
                 self.wrong(
                     place(fingerprint),
-                    format!("{:?} is no fingerprint; write it as holdfire shows it: fp:9c1e8a04", fingerprint.value),
+                    format!(
+                        "{:?} is no fingerprint; write it as holdfire shows it: fp:9c1e8a04",
+                        fingerprint.value
+                    ),
                 );
             }
             (None, Some(name), Some(file)) if file.value.starts_with('/') => {
@@ -222,7 +240,8 @@ impl Check {
                 self.wrong(place(file), format!("{:?} is no full path; it must begin with /", file.value));
             }
             (fingerprint, name, file) => {
-                let at = [fingerprint, name, file].into_iter().flatten().next().map(place).unwrap_or_default();
+                let at =
+                    [fingerprint, name, file].into_iter().flatten().next().map(place).unwrap_or_default();
                 self.wrong(at, "a grant is either {fingerprint} or {name, file}".to_owned());
             }
         }
@@ -232,9 +251,13 @@ impl Check {
     fn hold(&mut self, hold: &HoldFile) -> Hold {
         let default = Hold::default();
         let timeout = hold.timeout.as_ref().map(|timeout| {
-            let parsed = timeout.value.parse::<jiff::SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
+            let parsed =
+                timeout.value.parse::<jiff::SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
             parsed.filter(|wait| WAIT.contains(wait)).unwrap_or_else(|| {
-                self.wrong(place(timeout), format!("{:?} is no time from 1s to 24h; write it like 5m", timeout.value));
+                self.wrong(
+                    place(timeout),
+                    format!("{:?} is no time from 1s to 24h; write it like 5m", timeout.value),
+                );
                 default.timeout
             })
         });

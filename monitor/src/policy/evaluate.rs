@@ -153,8 +153,18 @@ impl Layer {
         for effect in situation.effects {
             let name = operation_name(effect);
             let listed = [
-                (&self.propose_only, Action::Deny, "operations.propose_only", "{operation} may only be proposed"),
-                (&self.needs_approval, Action::Hold, "operations.needs_approval", "{operation} needs approval"),
+                (
+                    &self.propose_only,
+                    Action::Deny,
+                    "operations.propose_only",
+                    "{operation} may only be proposed",
+                ),
+                (
+                    &self.needs_approval,
+                    Action::Hold,
+                    "operations.needs_approval",
+                    "{operation} needs approval",
+                ),
             ];
             for (list, action, id, title) in listed {
                 if glob::any(list, &name) {

@@ -103,7 +103,8 @@ fn ones_own_test_server_is_never_held() {
     let policy = Policy::builtin().unwrap();
     let effects = [effect(Destroys, S4, Generic)];
     let local = |host, peers, provenance| {
-        let near = Situation { host: Some(host), peers, method: Some("DELETE"), ..situation(&effects, provenance) };
+        let near =
+            Situation { host: Some(host), peers, method: Some("DELETE"), ..situation(&effects, provenance) };
         policy.judge(&near).asked
     };
     for (host, peers, expect) in [
@@ -166,7 +167,12 @@ fn a_judgement_reads_well() {
     insta::assert_snapshot!(told(&enforced), @"");
     let generic = [effect(Destroys, S4, Generic)];
     insta::assert_snapshot!(told(&situation(&generic, Unknown)), @"");
-    let unread = Situation { blind: Some("http2"), provider: Some("railway"), method: None, ..situation(&[], NoCredential) };
+    let unread = Situation {
+        blind: Some("http2"),
+        provider: Some("railway"),
+        method: None,
+        ..situation(&[], NoCredential)
+    };
     insta::assert_snapshot!(told(&unread), @"");
 }
 
@@ -238,7 +244,9 @@ fn every_condition_counts() {
 fn grants_are_known_by_value_or_place() {
     let fingerprint = Fingerprinter::new(&[7; 32]).fingerprint(b"token");
     let other = Fingerprinter::new(&[7; 32]).fingerprint(b"other");
-    let policy = policy(&format!("name: p\ngrants: [{{fingerprint: '{fingerprint}'}}, {{name: TOKEN, file: /etc/t}}]\n"));
+    let policy = policy(&format!(
+        "name: p\ngrants: [{{fingerprint: '{fingerprint}'}}, {{name: TOKEN, file: /etc/t}}]\n"
+    ));
     assert!(policy.grants_value(fingerprint) && !policy.grants_value(other));
     assert!(policy.grants_place(Some("TOKEN"), "/etc/t"));
     assert!(!policy.grants_place(Some("TOKEN"), "/tmp/etc/t") && !policy.grants_place(None, "/etc/t"));
@@ -271,9 +279,10 @@ fn situations() -> impl Strategy<Value = (Vec<Effect>, Provenance, bool, bool, M
     let reversibility = prop::sample::select(vec![G, S1, S2, S3, S4]);
     let confidence = prop::sample::select(vec![Generic, Likely, Sure]);
     let operation = prop::sample::select(vec!["volumeDelete", "projectDelete", "deploymentStop"]);
-    let effect = (verb, reversibility, confidence, operation).prop_map(|(verb, reversibility, confidence, name)| {
-        Effect { operation: name.to_owned(), ..effect(verb, reversibility, confidence) }
-    });
+    let effect =
+        (verb, reversibility, confidence, operation).prop_map(|(verb, reversibility, confidence, name)| {
+            Effect { operation: name.to_owned(), ..effect(verb, reversibility, confidence) }
+        });
     let provenance = prop::sample::select(vec![Granted, Discovered, Unknown, NoCredential]);
     let mode = prop::sample::select(vec![Mode::Observe, Mode::Hold, Mode::Enforce]);
     (prop::collection::vec(effect, 0..4), provenance, any::<bool>(), any::<bool>(), mode, 0..3usize)
@@ -292,7 +301,8 @@ fn policies() -> impl Strategy<Value = String> {
         "session: {tainted: true}",
         "blind: true",
     ]);
-    let rule = (condition, pick(&["info", "medium", "critical"]), pick(&["allow", "alert", "hold", "deny", "kill"]));
+    let rule =
+        (condition, pick(&["info", "medium", "critical"]), pick(&["allow", "alert", "hold", "deny", "kill"]));
     let operations = pick(&["'*:*'", "'railway:volumeDelete'", "'*:deployment*'", ""]);
     let lists = (operations.clone(), operations.clone(), operations);
     (prop::collection::vec(rule, 0..5), lists, pick(&["held", "released"])).prop_map(|(rules, lists, exit)| {

@@ -23,7 +23,9 @@ fn lines(origin: &str, mistakes: &[Mistake]) -> String {
     let line = |mistake: &Mistake| format!("{origin}{}: {}\n", mistake.place, mistake.what);
     let told: String = mistakes.iter().map(line).collect();
     let them = if mistakes.len() == 1 { "it" } else { "them" };
-    format!("{told}The policy is not in force. Mend {them}, or leave the policy out to go by the built-in one.")
+    format!(
+        "{told}The policy is not in force. Mend {them}, or leave the policy out to go by the built-in one."
+    )
 }
 
 impl Policy {

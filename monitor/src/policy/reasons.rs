@@ -25,7 +25,9 @@ pub(super) fn title(template: &str, situation: &Situation<'_>, effect: Option<&E
         let of = |text: Option<&str>, otherwise: &str| text.unwrap_or(otherwise).to_owned();
         match name {
             "object" => of(effect.map(|effect| effect.object.as_str()), "something"),
-            "an_object" => effect.map_or_else(|| "something".to_owned(), |effect| with_article(&effect.object)),
+            "an_object" => {
+                effect.map_or_else(|| "something".to_owned(), |effect| with_article(&effect.object))
+            }
             "verb" => of(effect.map(|effect| verb(effect.verb)), "acts on"),
             "operation" => of(effect.map(|effect| effect.operation.as_str()), "an operation"),
             "provider" => of(situation.provider, "an unknown provider"),
@@ -70,7 +72,9 @@ pub(super) fn reasons(
 /// `Destroys a volume; cannot be undone (backups live in the same volume).`
 fn of_effect(effect: &Effect) -> String {
     let what = match effect.verb {
-        Verb::Destroys | Verb::Configures => format!("{} {}", verb(effect.verb), with_article(&effect.object)),
+        Verb::Destroys | Verb::Configures => {
+            format!("{} {}", verb(effect.verb), with_article(&effect.object))
+        }
         Verb::ChangesAccess | Verb::RemovesGuard => format!("{} ({})", verb(effect.verb), effect.object),
     };
     let undo = (effect.reversibility != Reversibility::G).then(|| format!("; {}", effect.reversibility));
@@ -108,8 +112,11 @@ fn of_blind(situation: &Situation<'_>) -> Option<String> {
 }
 
 fn others(effects: &[Effect], told: Option<&Effect>) -> Option<String> {
-    let others: Vec<&str> =
-        effects.iter().filter(|effect| Some(*effect) != told).map(|effect| effect.operation.as_str()).collect();
+    let others: Vec<&str> = effects
+        .iter()
+        .filter(|effect| Some(*effect) != told)
+        .map(|effect| effect.operation.as_str())
+        .collect();
     let named = others.iter().take(MAX_NAMED).copied().collect::<Vec<_>>().join(", ");
     let more = others.len().checked_sub(MAX_NAMED).filter(|more| *more > 0);
     let more = more.map_or_else(String::new, |more| format!(" and {more} more"));
@@ -148,9 +155,12 @@ mod tests {
 
     #[test]
     fn nouns_get_their_article() {
-        for (noun, expect) in
-            [("volume", "a volume"), ("environment", "an environment"), ("user", "a user"), ("API token", "an API token")]
-        {
+        for (noun, expect) in [
+            ("volume", "a volume"),
+            ("environment", "an environment"),
+            ("user", "a user"),
+            ("API token", "an API token"),
+        ] {
             assert_eq!(with_article(noun), expect);
         }
     }

@@ -19,6 +19,9 @@ const MAX_STREAMS: usize = 4096;
 /// Server names and addresses considered for one TLS connection; a process that exceeds it is told as unknown.
 const MAX_CANDIDATES: usize = 16;
 
+/// Ancestors asked for an inherited socket; servers that fork workers have one or two between.
+const MAX_OWNERS: usize = 8;
+
 /// Requests kept whole because a finding is about them.
 const MAX_NOTED: usize = 256;
 
@@ -180,7 +183,7 @@ impl Flows {
         host: Option<&str>,
     ) -> Destination {
         let mut carriers: Vec<&Socket> = Vec::new();
-        for owner in tree.chain(process).into_iter().rev() {
+        for owner in tree.chain(process).into_iter().rev().take(MAX_OWNERS) {
             let newest_first = self.socket_order.iter().rev().filter_map(|cookie| self.sockets.get(cookie));
             carriers.extend(newest_first.filter(|socket| socket.process == owner && socket.may_carry_tls()));
             if !carriers.is_empty() {

@@ -15,8 +15,8 @@ use crate::secret::Fingerprint;
 /// most 4,096. Sized so that a session that writes files full of made-up values costs 30 MB.
 const MAX_VALUES: usize = 65_536;
 
-/// Reads kept. A read is kept only if it taught something new, so an honest session stays far below.
-const MAX_READS: usize = 65_536;
+/// Reads kept, each for those that met a strong value and those that did not. One that taught nothing new is not kept.
+const MAX_READS: usize = 16_384;
 
 /// Places kept per value. A value repeated in more files than this is told by number.
 const MAX_PLACES: usize = 64;
@@ -109,7 +109,8 @@ impl Secrets {
             process: event.process,
             time: event.time,
         });
-        let room = read < MAX_READS;
+        let strong = seen.sightings.iter().any(|sighting| sighting.kind != WEAK_KIND);
+        let room = read < if strong { 2 * MAX_READS } else { MAX_READS };
         let mut new = false;
         for sighting in &seen.sightings {
             new |= self.sighting(read, sighting, grants, room);

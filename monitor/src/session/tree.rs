@@ -9,14 +9,18 @@ use super::Moment;
 use crate::event::{Executed, Exited, ProcessId};
 
 /// Processes kept at once. A day of an agent that builds software is some 100,000 processes, nearly all of them ended
-/// and without a trace, so that forgetting those keeps the rest of any honest session.
-const MAX_PROCESSES: usize = 16_384;
+/// and without a trace: forgetting those keeps the rest of any honest session. With the limits below, a hostile one
+/// costs 50 MB.
+const MAX_PROCESSES: usize = 8192;
 
-/// Programs kept per process. A shell wrapper chain is three or four; the newest are kept.
-const MAX_IMAGES: usize = 8;
+/// Programs kept per process. Wrappers that become one another are two or three; the newest are kept.
+const MAX_IMAGES: usize = 4;
 
 /// Bytes of arguments kept per program: what a screen shows, with room; the event itself has all of them.
-const MAX_ARGV_BYTES: usize = 4096;
+const MAX_ARGV_BYTES: usize = 1024;
+
+/// Bytes kept of the path of a program, its end.
+const MAX_EXE_BYTES: usize = 256;
 
 /// Ancestors followed. The kernel's own limit on nesting is far lower in practice.
 const MAX_DEPTH: usize = 256;
@@ -25,7 +29,7 @@ const MAX_DEPTH: usize = 256;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Image {
     pub at: Moment,
-    /// Path of the executable.
+    /// Path of the executable, its last [`MAX_EXE_BYTES`].
     pub exe: String,
     /// Its arguments, cut at [`MAX_ARGV_BYTES`].
     pub argv: Vec<String>,
@@ -47,7 +51,9 @@ impl Image {
             room -= argument.len() + 1;
             argv.push(argument.clone());
         }
-        Self { at, exe: executed.exe.clone(), argv, argv_cut }
+        let exe = &executed.exe;
+        let end = exe.ceil_char_boundary(exe.len().saturating_sub(MAX_EXE_BYTES));
+        Self { at, exe: exe[end..].to_owned(), argv, argv_cut }
     }
 
     /// The file name of the executable: argument 0 is only what the process says of itself.
