@@ -5,6 +5,7 @@
 //! so the same capture gives the same bytes. Bias: nothing is claimed that was not reported; a request counts as not
 //! sent only if the gate said so.
 
+mod choice;
 mod outcome;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ mod tree;
 
 use serde::Serialize;
 
+pub use self::choice::{Choice, ChoiceError, Subject, SubjectError};
 pub use self::text::text;
 use crate::event::PolicyRef;
 use crate::policy::{Finding, Severity};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{explain, text};
+use super::{Choice, ChoiceError, Subject, explain, text};
 use crate::detect::Catalog;
 use crate::event::story::{AGENT, CURL, HOST, Story, TOKEN, volume_delete};
-use crate::event::{Action, Decision, Enforced, Mode, Rung};
+use crate::event::{Action, Decision, Enforced, Mode, Request, Rung};
 use crate::pipeline::Pipeline;
 use crate::policy::{Finding, Policy};
 
@@ -126,4 +126,37 @@ fn a_long_line_of_descent_and_hostile_words() {
     story.exec(parent, &["/tmp/\u{1b}[31mcurl", "\u{202e}gnp.txt", &"long ".repeat(60), "two\nlines"]);
     story.tls(parent, HOST).at(2000).request(parent, volume_delete());
     insta::assert_snapshot!(screen(story, |_, _| {}));
+}
+
+#[test]
+fn what_is_meant() {
+    let mut pipeline =
+        Pipeline::new(Arc::new(Policy::builtin().unwrap()), Arc::new(Catalog::builtin().unwrap()));
+    let mut story = Story::pocketos(Mode::Hold);
+    story.request(CURL, Request { index: 1, ..volume_delete() });
+    let found: Vec<Finding> = story.events.iter().flat_map(|event| pipeline.step(event).findings).collect();
+    let [first, second] = found.as_slice() else { panic!("two findings") };
+    let check = |subject: &str, expected: Result<&Finding, ChoiceError>| {
+        let mut choice = Choice::new(subject.parse().unwrap());
+        found.iter().for_each(|finding| choice.add(finding));
+        assert_eq!(
+            choice.finish().as_ref().map(|finding| &finding.id),
+            expected.as_ref().map(|it| &it.id),
+            "{subject}"
+        );
+    };
+    check("@last", Ok(second));
+    check(&first.id, Ok(first));
+    check(&first.id[..6], Ok(first));
+    check("A-", Err(ChoiceError::Ambiguous));
+    check("A-zz", Err(ChoiceError::Nothing));
+    check("H-1", Ok(first));
+    check("H-2", Ok(second));
+    check("H-3", Err(ChoiceError::Nothing));
+    check(&format!("e{}", second.event), Ok(second));
+    check("e8", Ok(first));
+    check("e99", Err(ChoiceError::Nothing));
+    for nothing in ["", "e", "7f3c", "S-19", "e-1"] {
+        assert!(nothing.parse::<Subject>().is_err(), "{nothing}");
+    }
 }
