@@ -27,6 +27,7 @@ const LINES: &[Line] = &[
     },
     Line { name: "6.12", sources: "deb http://deb.debian.org/debian trixie main" },
     Line { name: "6.18", sources: "deb http://deb.debian.org/debian trixie-backports main" },
+    Line { name: "7.2", sources: "deb http://deb.debian.org/debian trixie-backports main" },
 ];
 
 /// The names of all lines, oldest first.
@@ -41,26 +42,33 @@ pub(super) fn image(name: &str, directory: &Path) -> anyhow::Result<PathBuf> {
         .find(|line| line.name == name)
         .with_context(|| format!("no source is known for kernel {name}; known are {}", lines().join(", ")))?;
     let directory = directory.join(name);
-    if let Some(image) = extracted(&directory) {
+    let image = directory.join("vmlinuz");
+    if image.is_file() {
         return Ok(image);
     }
     let apt = Apt::new(&directory, line.sources)?;
     apt.run("apt-get", &["update"])?;
-    let depends = apt.run("apt-cache", &["depends", "linux-image-cloud-amd64"])?;
-    let package = newest(&depends, name)
+    let names = apt.run("apt-cache", &["pkgnames", "linux-"])?;
+    let package = newest(&names, name)
         .with_context(|| format!("its suite carries no linux-image-{name}.*-cloud-amd64 at the moment"))?;
     apt.run("apt-get", &["download", package])?;
     let deb = find(&directory, |file| file.starts_with(package) && file.ends_with(".deb"))
         .with_context(|| format!("apt-get download left no {package}_*.deb"))?;
-    exec::quiet(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(&directory))?;
+    let unpacked = directory.join("unpacked");
+    exec::quiet(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(&unpacked))?;
+    let found = image_in(&unpacked).with_context(|| format!("{package} holds no kernel image"))?;
+    fs::rename(found, &image)?;
+    // The modules are 100 MB, and the machines need none.
+    fs::remove_dir_all(&unpacked)?;
     fs::remove_file(&deb)?;
-    // Modules are 100 MB that the initial file system does not carry.
-    fs::remove_dir_all(directory.join("lib")).or_else(|_absent| fs::remove_dir_all(directory.join("usr")))?;
-    extracted(&directory).with_context(|| format!("{package} holds no boot/vmlinuz-*"))
+    Ok(image)
 }
 
-fn extracted(directory: &Path) -> Option<PathBuf> {
-    find(&directory.join("boot"), |file| file.starts_with("vmlinuz-"))
+/// The image in an unpacked package: in `boot`, or beside the modules in newer ones.
+fn image_in(unpacked: &Path) -> Option<PathBuf> {
+    let image = |file: &str| file.starts_with("vmlinuz");
+    let modules = find(&unpacked.join("usr/lib/modules"), |_| true);
+    find(&unpacked.join("boot"), image).or_else(|| find(&modules?, image))
 }
 
 fn find(directory: &Path, wanted: impl Fn(&str) -> bool) -> Option<PathBuf> {
@@ -68,13 +76,21 @@ fn find(directory: &Path, wanted: impl Fn(&str) -> bool) -> Option<PathBuf> {
     entries.find(|entry| entry.file_name().to_str().is_some_and(&wanted)).map(|entry| entry.path())
 }
 
-/// The image that the meta-package depends on, if it is of the wanted line.
-fn newest<'a>(depends: &'a str, line: &str) -> Option<&'a str> {
-    let wanted = format!("linux-image-{line}.");
-    depends
+/// The package with the newest image of the line. Since 6.19 images are in `linux-binary-…`, and the `linux-image-…`
+/// of the same version only depends on it.
+fn newest<'a>(names: &'a str, line: &str) -> Option<&'a str> {
+    let version = |package: &'a str| {
+        let rest = package.strip_prefix("linux-")?;
+        let (kind, rest) = rest.split_once('-').filter(|(kind, _)| matches!(*kind, "image" | "binary"))?;
+        let version = rest.strip_prefix(line)?.strip_prefix('.')?.strip_suffix("-cloud-amd64")?;
+        let numbers = version.split(|byte: char| !byte.is_ascii_digit()).filter_map(|part| part.parse().ok());
+        Some((numbers.collect::<Vec<u32>>(), kind == "binary"))
+    };
+    names
         .lines()
-        .filter_map(|row| row.trim().strip_prefix("Depends: "))
-        .find(|package| package.starts_with(&wanted) && package.ends_with("-cloud-amd64"))
+        .filter_map(|package| version(package).map(|version| (version, package)))
+        .max()
+        .map(|(_, found)| found)
 }
 
 /// apt with its state, cache and sources below one directory.
@@ -123,10 +139,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_image_of_the_line_counts() {
-        let depends = "linux-image-cloud-amd64\n  Depends: linux-image-6.12.107+deb13-cloud-amd64\n";
-        assert_eq!(newest(depends, "6.12"), Some("linux-image-6.12.107+deb13-cloud-amd64"));
-        assert_eq!(newest(depends, "6.1"), None, "6.1 is not 6.12");
-        assert_eq!(newest("E: No packages found", "6.1"), None);
+    fn the_newest_image_of_the_line_is_taken() {
+        #[track_caller]
+        fn check(names: &str, line: &str, expect: Option<&str>) {
+            assert_eq!(newest(&names.replace(' ', "\n"), line), expect);
+        }
+        let stable = "linux-image-6.1.0-9-cloud-amd64 linux-image-6.1.0-56-cloud-amd64 linux-image-6.1.0-57-amd64 \
+                      linux-image-6.1.0-58-cloud-amd64-dbg linux-image-6.12.107+deb13-cloud-amd64";
+        check(stable, "6.1", Some("linux-image-6.1.0-56-cloud-amd64"));
+        check(stable, "6.12", Some("linux-image-6.12.107+deb13-cloud-amd64"));
+        check(stable, "6.2", None);
+        let split = "linux-image-7.2.12+deb13-cloud-amd64 linux-binary-7.2.12+deb13-cloud-amd64 \
+                     linux-binary-unsigned-7.2.14+deb13-cloud-amd64 linux-binary-7.2.9+deb13-cloud-amd64";
+        check(split, "7.2", Some("linux-binary-7.2.12+deb13-cloud-amd64"));
     }
 }
