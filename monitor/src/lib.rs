@@ -8,8 +8,10 @@
 //! - [`detect`]: what an action would do.
 //! - [`policy`]: whether it may.
 //! - [`pipeline`]: the core; one event in, findings and a verdict out.
+//! - [`demo`]: the incident, played on this machine.
 
 pub mod credential;
+pub mod demo;
 pub mod detect;
 pub mod event;
 pub mod pipeline;
