@@ -12,7 +12,6 @@
 //! - [`detect`]: what an action would do.
 //! - [`policy`]: whether it may.
 //! - [`pipeline`]: the core; one event in, findings and a verdict out.
-<<<<<<< HEAD
 //! - [`response`]: what waits for a decision, and the sockets it concerns.
 //! - [`store`], [`replay`]: keeping sessions, and playing them again.
 //! - [`explain`]: a finding and its causes, for people.
@@ -24,12 +23,7 @@
 pub mod credential;
 pub mod daemon;
 pub mod decode;
-=======
-//! - [`demo`]: the incident, played on this machine.
-
-pub mod credential;
 pub mod demo;
->>>>>>> h6
 pub mod detect;
 pub mod event;
 pub mod explain;

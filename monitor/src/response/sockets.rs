@@ -75,7 +75,7 @@ pub fn nudge(socket: &Descriptor) {
 /// The cookie of an IPv4 or IPv6 socket; an error for any other.
 fn internet_cookie(fd: &OwnedFd) -> io::Result<u64> {
     let domain = integer_option(fd, libc::SO_DOMAIN)?;
-    if domain != libc::AF_INET.cast_unsigned().into() && domain != libc::AF_INET6.cast_unsigned().into() {
+    if ![libc::AF_INET, libc::AF_INET6].map(|known| u64::from(known.unsigned_abs())).contains(&domain) {
         return Err(io::ErrorKind::Unsupported.into());
     }
     integer_option(fd, libc::SO_COOKIE)
