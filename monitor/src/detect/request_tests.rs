@@ -215,12 +215,22 @@ fn operations_are_found_wherever_they_are_named() {
         ),
         "G removes_guard deletionProtection main · unknown:deletionProtection=false (generic)",
     );
+    let off = [("Action", "ModifyDBInstance"), ("DeletionProtection", "false")];
+    check(
+        &with_fields(post("/"), &off),
+        "G removes_guard DeletionProtection - · unknown:DeletionProtection=false (generic)",
+    );
+    check(&with_fields(post("/"), &[("Action", "CreateDBInstance"), off[1]]), "");
+    check(&with_fields(post("/v1/databases"), &[off[1]]), "");
     check(
         &post("/service/ACMPrivateCA/operation/DeleteCertificateAuthority"),
         "S4 destroys certificate authority - · \
          unknown:POST /service/ACMPrivateCA/operation/DeleteCertificateAuthority (generic)",
     );
-    check(&with_fields(post("/v1/posts"), &[("title", "delete"), ("a.b.c.action", "delete")]), "");
+    check(
+        &with_fields(post("/v1/posts"), &[("title", "delete"), ("a.b.c.action", "delete"), ("purge", "")]),
+        "",
+    );
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub(super) struct VerbsFile {
     detachable: BTreeSet<String>,
     guards: Vec<String>,
     guard_fields: Vec<String>,
+    creating: BTreeSet<String>,
     operation_fields: BTreeSet<String>,
     method_fields: BTreeSet<String>,
 }
@@ -86,6 +87,7 @@ pub(super) struct Verbs {
     detachable: BTreeSet<String>,
     guards: Vec<BTreeSet<String>>,
     guard_fields: Vec<Vec<String>>,
+    creating: BTreeSet<String>,
     operation_fields: BTreeSet<String>,
     method_fields: BTreeSet<String>,
 }
@@ -110,6 +112,7 @@ impl From<VerbsFile> for Verbs {
             detachable: file.detachable,
             guards: file.guards.iter().map(|guard| split(guard).into_iter().collect()).collect(),
             guard_fields: file.guard_fields.iter().map(|field| split(field)).collect(),
+            creating: file.creating,
             operation_fields: file.operation_fields,
             method_fields: file.method_fields,
         }
@@ -191,6 +194,11 @@ impl Verbs {
             let off = if on_means_off(field) { "true" } else { "false" };
             words.ends_with(field) && value.eq_ignore_ascii_case(off)
         })
+    }
+
+    /// Whether an operation of this name makes something new.
+    pub(super) fn creates(&self, name: &str) -> bool {
+        split(name).first().is_some_and(|word| self.creating.contains(word))
     }
 
     /// Whether a field of this name names the operation.
