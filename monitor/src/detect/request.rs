@@ -20,8 +20,6 @@ pub(super) const MAX_OPERATION: usize = 120;
 pub const MAX_EFFECTS: usize = 32;
 /// Methods that by their definition change nothing.
 const SAFE_METHODS: [&str; 5] = ["GET", "HEAD", "OPTIONS", "TRACE", "CONNECT"];
-/// Deepest place of a body field that names an operation: `requests.3.method` of a batch.
-const MAX_FIELD_DEPTH: usize = 3;
 
 /// What is known of a request's consequences.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -178,14 +176,12 @@ impl Found<'_> {
 
     /// A field of a query or body that names an operation or overrides the method.
     fn field(&mut self, field: &Field, path: &Path) {
-        let last = last_part(&field.name);
-        if field.name.split('.').count() > MAX_FIELD_DEPTH {
-            return;
-        }
-        if self.catalog.verbs.overrides_method(last) && is_delete(&field.value) {
+        let verbs = &self.catalog.verbs;
+        let overrides = verbs.speaking_part(&field.name).is_some_and(|last| verbs.overrides_method(last));
+        if overrides && is_delete(&field.value) {
             self.delete(path);
-        } else if self.catalog.verbs.names_operation(last) {
-            self.named(&field.value);
+        } else if let Some(name) = verbs.named_by(field) {
+            self.named(name);
         }
     }
 
@@ -211,8 +207,7 @@ impl Found<'_> {
             .query
             .iter()
             .chain(fields)
-            .filter(|field| verbs.names_operation(&field.name))
-            .map(|field| field.value.as_str())
+            .filter_map(|field| verbs.named_by(field))
             .chain(amz_targets(request))
             .peekable();
         if named.peek().is_some() {

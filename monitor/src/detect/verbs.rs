@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::words::{singular, split};
 use super::{Reversibility, Verb};
+use crate::event::Field;
 
 /// `catalog/verbs.yaml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,6 +27,7 @@ pub(super) struct VerbsFile {
     guard_fields: Vec<String>,
     creating: BTreeSet<String>,
     operation_fields: BTreeSet<String>,
+    batch_fields: BTreeSet<String>,
     method_fields: BTreeSet<String>,
 }
 
@@ -89,6 +91,7 @@ pub(super) struct Verbs {
     guard_fields: Vec<Vec<String>>,
     creating: BTreeSet<String>,
     operation_fields: BTreeSet<String>,
+    batch_fields: BTreeSet<String>,
     method_fields: BTreeSet<String>,
 }
 
@@ -114,6 +117,7 @@ impl From<VerbsFile> for Verbs {
             guard_fields: file.guard_fields.iter().map(|field| split(field)).collect(),
             creating: file.creating,
             operation_fields: file.operation_fields,
+            batch_fields: file.batch_fields,
             method_fields: file.method_fields,
         }
     }
@@ -201,9 +205,27 @@ impl Verbs {
         split(name).first().is_some_and(|word| self.creating.contains(word))
     }
 
-    /// Whether a field of this name names the operation.
-    pub(super) fn names_operation(&self, field: &str) -> bool {
-        self.operation_fields.contains(&field.to_ascii_lowercase())
+    /// The operation a field names, if it does: `action`, `0.method`, `requests.0.method`. Text with spaces is no name.
+    pub(super) fn named_by<'a>(&self, field: &'a Field) -> Option<&'a str> {
+        let last = self.speaking_part(&field.name)?.to_ascii_lowercase();
+        let is_name = self.operation_fields.contains(&last) && !field.value.contains(char::is_whitespace);
+        is_name.then_some(field.value.as_str())
+    }
+
+    /// The last part of a field's path, if it speaks for the request or for an entry of a batch.
+    pub(super) fn speaking_part<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let is_index = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let mut parts = name.splitn(4, '.');
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(last), None, ..) => Some(last),
+            (Some(index), Some(last), None, _) if is_index(index) => Some(last),
+            (Some(batch), Some(index), Some(last), None)
+                if is_index(index) && self.batch_fields.contains(&batch.to_ascii_lowercase()) =>
+            {
+                Some(last)
+            }
+            _ => None,
+        }
     }
 
     /// Whether a field or header of this name overrides the HTTP method.
