@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::words::{singular, split};
 use super::{Reversibility, Verb};
+use crate::event::Field;
 
 /// `catalog/verbs.yaml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -24,7 +25,9 @@ pub(super) struct VerbsFile {
     detachable: BTreeSet<String>,
     guards: Vec<String>,
     guard_fields: Vec<String>,
+    creating: BTreeSet<String>,
     operation_fields: BTreeSet<String>,
+    batch_fields: BTreeSet<String>,
     method_fields: BTreeSet<String>,
 }
 
@@ -86,7 +89,9 @@ pub(super) struct Verbs {
     detachable: BTreeSet<String>,
     guards: Vec<BTreeSet<String>>,
     guard_fields: Vec<Vec<String>>,
+    creating: BTreeSet<String>,
     operation_fields: BTreeSet<String>,
+    batch_fields: BTreeSet<String>,
     method_fields: BTreeSet<String>,
 }
 
@@ -110,7 +115,9 @@ impl From<VerbsFile> for Verbs {
             detachable: file.detachable,
             guards: file.guards.iter().map(|guard| split(guard).into_iter().collect()).collect(),
             guard_fields: file.guard_fields.iter().map(|field| split(field)).collect(),
+            creating: file.creating,
             operation_fields: file.operation_fields,
+            batch_fields: file.batch_fields,
             method_fields: file.method_fields,
         }
     }
@@ -193,9 +200,32 @@ impl Verbs {
         })
     }
 
-    /// Whether a field of this name names the operation.
-    pub(super) fn names_operation(&self, field: &str) -> bool {
-        self.operation_fields.contains(&field.to_ascii_lowercase())
+    /// Whether an operation of this name makes something new.
+    pub(super) fn creates(&self, name: &str) -> bool {
+        split(name).first().is_some_and(|word| self.creating.contains(word))
+    }
+
+    /// The operation a field names, if it does: `action`, `0.method`, `requests.0.method`. Text with spaces is no name.
+    pub(super) fn named_by<'a>(&self, field: &'a Field) -> Option<&'a str> {
+        let last = self.speaking_part(&field.name)?.to_ascii_lowercase();
+        let is_name = self.operation_fields.contains(&last) && !field.value.contains(char::is_whitespace);
+        is_name.then_some(field.value.as_str())
+    }
+
+    /// The last part of a field's path, if it speaks for the request or for an entry of a batch.
+    pub(super) fn speaking_part<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let is_index = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let mut parts = name.splitn(4, '.');
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(last), None, ..) => Some(last),
+            (Some(index), Some(last), None, _) if is_index(index) => Some(last),
+            (Some(batch), Some(index), Some(last), None)
+                if is_index(index) && self.batch_fields.contains(&batch.to_ascii_lowercase()) =>
+            {
+                Some(last)
+            }
+            _ => None,
+        }
     }
 
     /// Whether a field or header of this name overrides the HTTP method.
