@@ -10,16 +10,18 @@
 //! - [`detect`]: what an action would do.
 //! - [`policy`]: whether it may.
 //! - [`pipeline`]: the core; one event in, findings and a verdict out.
-//! - [`store`]: keeping sessions.
-//! - [`settings`]: the environment; [`ui`]: the screen.
+//! - [`store`]: keeping sessions; [`replay`]: judging them again.
 //! - [`explain`]: a finding and its causes, for people.
+//! - [`settings`]: the environment; [`ui`]: the screen; [`cli`]: one file per command.
 
+pub mod cli;
 pub mod credential;
 pub mod detect;
 pub mod event;
 pub mod explain;
 pub mod pipeline;
 pub mod policy;
+pub mod replay;
 pub mod secret;
 pub mod session;
 pub mod settings;
