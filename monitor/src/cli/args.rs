@@ -55,6 +55,8 @@ pub enum Command {
     },
     /// Play a recorded session through the policy again
     Replay(ReplayArgs),
+    /// Tell how a finding came to be, and what became of it
+    Explain(ExplainArgs),
 }
 
 /// `holdfire run`

@@ -1,6 +1,7 @@
 //! The command line: one file per command, and what they share: arguments, exit codes, and how a failure is told.
 
 mod args;
+mod explain;
 mod failure;
 mod judge;
 mod replay;
@@ -57,5 +58,6 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<Exit> {
     match command {
         Command::Sessions { command } => sessions::run(command, context),
         Command::Replay(args) => replay::run(args, context),
+        Command::Explain(args) => explain::run(args, context),
     }
 }

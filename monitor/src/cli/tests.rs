@@ -157,3 +157,49 @@ fn what_is_not_there_is_said_with_the_next_step() {
     check("replay @last --from @A-0", 1, "There is no such alert in this session");
     check("replay @last --policy ./nothing.yaml", 2, "The policy ./nothing.yaml cannot be read");
 }
+
+#[test]
+fn explanations() {
+    let host = Host::new();
+    let (code, screen, _) = host.holdfire("explain");
+    assert_eq!(code, 0);
+    assert!(screen.contains("◆") && screen.contains("verdict  held → waiting for a decision\n"), "{screen}");
+    let id = screen.lines().nth(1).unwrap().split(' ').next().unwrap().to_owned();
+
+    for same in ["explain @last", "explain H-1", "explain e8", "explain A-", &format!("explain {id}")] {
+        assert_eq!(host.holdfire(same), (0, screen.clone(), String::new()), "{same}");
+    }
+    let (_, evidence, _) = host.holdfire("explain --evidence");
+    assert!(evidence.starts_with(&screen) && evidence.contains("\ne8  {\"seq\":8,"), "{evidence}");
+    let (_, json, _) = host.holdfire("explain --json --evidence");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["finding"], id.as_str());
+    assert_eq!(json["events"].as_array().unwrap().len(), json["evidence"].as_array().unwrap().len());
+
+    for (line, exit, told) in [
+        ("explain e99", 1, "There is nothing to explain under e99."),
+        ("explain 7f3c", 2, "It is not clear what to explain."),
+        ("explain --session S-nowhere", 1, "It is not clear which session is meant."),
+    ] {
+        let (code, out, err) = host.holdfire(line);
+        assert_eq!((code, out.as_str()), (exit, ""), "{line}");
+        assert!(err.contains(told) && err.contains("next: holdfire "), "{line}: {err}");
+    }
+}
+
+#[test]
+fn an_alert_is_found_in_an_older_session() {
+    let host = Host::new();
+    let (_, screen, _) = host.holdfire("explain");
+    let id = screen.lines().nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let mut header = testing::header();
+    header.session = "S-ZZZZZZZZ".to_owned();
+    header.wall_clock += 1_000_000_000;
+    let mut writer = Folder::new(host.state.path()).create(&header).unwrap();
+    let start = Story::new(Mode::Hold).events.remove(0);
+    writer.event(&start).unwrap();
+    writer.finish(start.time).unwrap();
+
+    assert_eq!(host.holdfire("explain").0, 1, "the newest session has no alert");
+    assert_eq!(host.holdfire(&format!("explain {id}")), (0, screen, String::new()));
+}
