@@ -20,6 +20,7 @@
 //! - [`settings`], [`ui`], [`cli`]: the environment, the screen, the commands.
 //! - [`demo`]: the incident, played live.
 
+pub mod cli;
 pub mod credential;
 pub mod daemon;
 pub mod decode;
@@ -30,6 +31,7 @@ pub mod explain;
 pub mod pipeline;
 pub mod policy;
 pub mod protocol;
+pub mod replay;
 pub mod response;
 pub mod secret;
 pub mod sensor;

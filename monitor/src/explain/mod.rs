@@ -7,6 +7,7 @@
 
 mod choice;
 mod outcome;
+mod sending;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -70,24 +70,24 @@ fn history(session: &Session, event: &Event, carried: &Carried<'_>) -> Option<St
     let best = met.origins.first()?;
     let fingerprint = carried.facts().fingerprint?;
     let discovered = carried.provenance() == Provenance::Discovered;
-    let place = match &best.place {
-        Place::Environment => "in the environment the session was started with".to_owned(),
-        Place::Arguments => "in the arguments the session was started with".to_owned(),
-        Place::Inherited { path } => format!("in {} handed to the session", session.relative(path)),
-        Place::File { path, .. } => {
-            let ago = ago(event.time.since(best.time));
-            let reader = session.tree().name_at(best.process, best.event);
-            format!("in {}, read by {reader}({}) {ago} ago", session.relative(path), best.pid)
-        }
-    };
-    let given = if discovered { " It was not given to this session." } else { "" };
     let more = met.origins.len() as u64 - 1 + met.more_places;
     let also = match more {
         0 => String::new(),
-        1 => " and in 1 more place".to_owned(),
-        more => format!(" and in {more} more places"),
+        1 => " and 1 more place".to_owned(),
+        more => format!(" and {more} more places"),
     };
-    Some(format!("Credential {fingerprint} stood {place}{also}.{given}"))
+    let place = match &best.place {
+        Place::Environment => format!("the environment the session was started with{also}"),
+        Place::Arguments => format!("the arguments the session was started with{also}"),
+        Place::Inherited { path } => format!("{}, handed to the session{also}", session.relative(path)),
+        Place::File { path, .. } => {
+            let ago = ago(event.time.since(best.time));
+            let reader = session.tree().name_at(best.process, best.event);
+            format!("{}{also}, read by {reader}({}) {ago} ago", session.relative(path), best.pid)
+        }
+    };
+    let given = if discovered { " It was not given to this session." } else { "" };
+    Some(format!("Credential {fingerprint} stood in {place}.{given}"))
 }
 
 /// `8.9s`, and from a minute on without the fraction: `3m12s`.

@@ -11,7 +11,7 @@ use crate::event::story::{
 };
 use crate::event::{
     Body, BodyFacts, CredentialUse, Decision, Event, Fact, GraphqlField, GraphqlOperation, Lost, Mode,
-    OperationType, Request, ServerNamed, Unread,
+    OperationType, Request, Rung, ServerNamed, Unread,
 };
 use crate::policy::{Finding, Policy};
 use crate::session::Provenance;
@@ -85,6 +85,48 @@ fn modes() {
             (finding.asked.to_string(), finding.action.to_string()),
             ("hold".to_owned(), asked.to_owned())
         );
+    }
+}
+
+#[test]
+fn what_the_gate_cannot_do_is_not_ordered() {
+    for (rung, mode, verdict) in [
+        (Rung::Kill, Mode::Hold, "Kill: destroy.irreversible critical"),
+        (Rung::Kill, Mode::Enforce, "Kill: destroy.irreversible critical"),
+        (Rung::Kill, Mode::Observe, "Release: destroy.irreversible critical"),
+        (Rung::Alert, Mode::Enforce, "Release: destroy.irreversible critical"),
+    ] {
+        let mut story = Story::pocketos(mode);
+        let Fact::SessionStarted(started) = &mut story.events[0].fact else { panic!("the start") };
+        started.rung = rung;
+        check(&format!("{rung} {mode}"), &story, &[verdict]);
+        let told_why =
+            findings(&story)[0].reasons.iter().any(|reason| reason.starts_with("This host cannot "));
+        assert_eq!(told_why, mode != Mode::Observe, "{rung} {mode}");
+    }
+}
+
+#[test]
+fn a_policy_can_declare_what_is_given() {
+    let policy = include_str!("../../../policies/default.yaml");
+    assert!(policy.contains("\ngrants: []\n"));
+    let grant =
+        "\ngrants:\n  - {name: RAILWAY_TOKEN, file: /home/dev/pocketos/scripts/domains/.env.legacy}\n";
+    let policy = Policy::from_yaml("test", &policy.replace("\ngrants: []\n", grant)).unwrap();
+    for (what, also_elsewhere, rule) in [
+        ("there alone", false, "destroy.irreversible.granted"),
+        ("elsewhere too: it may have been copied there", true, "destroy.irreversible"),
+    ] {
+        let mut story = Story::new(Mode::Hold);
+        story.agent_starts().search();
+        if also_elsewhere {
+            story.read(AGENT, "other", "RAILWAY_TOKEN", "railway-token", TOKEN);
+        }
+        story.connection().request(CURL, volume_delete());
+        let mut pipeline = Pipeline::new(Arc::new(policy.clone()), Arc::new(Catalog::builtin().unwrap()));
+        let found: Vec<Finding> =
+            story.events.iter().flat_map(|event| pipeline.step(event).findings).collect();
+        assert_eq!(found[0].rule, rule, "{what}");
     }
 }
 

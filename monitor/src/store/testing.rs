@@ -29,6 +29,7 @@ pub(crate) fn header() -> Header {
         wall_clock: WALL,
         boot_clock: Timestamp(BOOT),
         fingerprint_key: "1d0c55aa".to_owned(),
+        policies: Vec::new(),
     }
 }
 

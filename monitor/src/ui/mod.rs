@@ -8,8 +8,6 @@ pub mod style;
 mod table;
 mod units;
 
-#[cfg(test)]
-pub(crate) use self::printer::testing::Screen;
 pub use self::printer::{ColorChoice, Printer};
 pub use self::safe::{cut, cut_front, safe};
 pub use self::table::{Align, Cell, Table};

@@ -43,12 +43,13 @@ impl<T: AsRef<str>> From<T> for Cell {
 pub struct Table {
     columns: Vec<(&'static str, Align, usize)>,
     rows: Vec<Vec<Cell>>,
+    headed: bool,
 }
 
 impl Table {
     /// A table with these columns: heading, alignment, and the most characters a cell may take before it is cut.
     pub fn new(columns: &[(&'static str, Align, usize)]) -> Self {
-        Self { columns: columns.to_vec(), rows: Vec::new() }
+        Self { columns: columns.to_vec(), rows: Vec::new(), headed: true }
     }
 
     /// Adds a row; cells beyond the last column are not shown.
@@ -56,8 +57,11 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+    /// Leaves the headings out.
+    #[must_use]
+    pub fn without_headings(mut self) -> Self {
+        self.headed = false;
+        self
     }
 }
 
@@ -65,7 +69,7 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let headings: Vec<Cell> =
             self.columns.iter().map(|(heading, ..)| Cell::styled(heading, style::FAINT)).collect();
-        let rows = || std::iter::once(&headings).chain(&self.rows);
+        let rows = || self.headed.then_some(&headings).into_iter().chain(&self.rows);
         let widths: Vec<usize> = (0..self.columns.len())
             .map(|column| {
                 let widest = rows().filter_map(|row| row.get(column)).map(|cell| cell.text.chars().count());

@@ -60,6 +60,18 @@ pub struct Header {
     pub boot_clock: Timestamp,
     /// Names the key of the fingerprints ([`crate::secret::Fingerprinter::key_id`]): under another key the same secret has another one.
     pub fingerprint_key: String,
+    /// The policies that judged: the chosen one, then those that tightened it. Empty if it was the built-in one alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<PolicySource>,
+}
+
+/// The text of a policy, so that a replay needs nothing but the capture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicySource {
+    /// Where it was read from.
+    pub origin: String,
+    /// YAML.
+    pub text: String,
 }
 
 /// The last line: what the writer counted. Without it the session is still running, or the monitor died.

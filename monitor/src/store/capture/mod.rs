@@ -17,7 +17,7 @@ mod tests;
 mod verify;
 mod writer;
 
-pub use self::line::{End, FORMAT, Header, Line, LineRef};
+pub use self::line::{End, FORMAT, Header, Line, LineRef, PolicySource};
 pub use self::reader::{ReadError, Reader, read_end};
 pub use self::verify::{State, Verification, verify};
 pub use self::writer::{WriteError, Writer};
