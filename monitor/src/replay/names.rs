@@ -7,6 +7,9 @@ use crate::event::{Event, Fact, ProcessId};
 /// Processes and sockets remembered. When there are more, the screen falls back to numbers for the later ones.
 const REMEMBERED: usize = 100_000;
 
+/// Longest name remembered, in bytes: that of a host. What is longer is cut, since a capture may be hostile.
+const NAME: usize = 255;
+
 /// Names learnt from the events so far.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -72,7 +75,8 @@ impl Names {
     }
 }
 
-fn remember<K: Eq + std::hash::Hash>(map: &mut HashMap<K, String>, key: K, name: String) {
+fn remember<K: Eq + std::hash::Hash>(map: &mut HashMap<K, String>, key: K, mut name: String) {
+    name.truncate(name.floor_char_boundary(NAME));
     if map.len() < REMEMBERED || map.contains_key(&key) {
         map.insert(key, name);
     }

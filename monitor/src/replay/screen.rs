@@ -15,6 +15,7 @@ use super::scout::Scout;
 use crate::event::{BodyFacts, Event, Fact, OperationType, ProcessId, Request};
 use crate::pipeline::Step;
 use crate::secret::Fingerprint;
+use crate::ui;
 
 /// Things remembered as already shown. Beyond it later ones count as shown.
 const REMEMBERED: usize = 100_000;
@@ -110,7 +111,8 @@ impl<'a> Screen<'a> {
             }
             Fact::Requested(request) => request.complete && may_change(request),
             Fact::Unread(unread) => {
-                self.blind.len() < REMEMBERED && self.blind.insert((event.process, unread.why.clone()))
+                self.blind.len() < REMEMBERED
+                    && self.blind.insert((event.process, ui::cut(&unread.why, 64).into_owned()))
             }
             Fact::Enforced(enforced) => enforced.failed.is_some(),
             Fact::Forked(_) | Fact::Exited(_) | Fact::FileOpened(_) | Fact::TlsOpened(_) => false,

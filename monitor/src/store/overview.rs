@@ -9,11 +9,18 @@ use crate::event::{Event, Fact, ProcessId, SessionStarted};
 use crate::policy::Finding;
 use crate::time::Timestamp;
 
-/// Findings, programs and hosts kept; further ones are only counted. A screen with more is one nobody reads.
+/// Findings kept; further ones are only counted. One is at most a line, so a hostile capture fills 100 MiB.
+const FINDINGS: usize = 100;
+
+/// Programs, kinds of lost records, and hosts of one program kept. A screen with more is one nobody reads.
 const KEPT: usize = 1_000;
 
-/// Processes whose program is remembered, to say which programs were seen talking. A session of more is told in parts.
-const PROCESSES: usize = 100_000;
+/// Processes whose program is remembered, and hosts of each, to say which programs were seen talking.
+const PROCESSES: usize = 20_000;
+const HOSTS: usize = 16;
+
+/// Longest name kept, in bytes: that of a host.
+const NAME: usize = 255;
 
 /// A session as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -68,7 +75,7 @@ impl Overview {
         match line {
             Line::Header(_) => {}
             Line::Event(event) => self.event(*event),
-            Line::Finding(finding) if self.findings.len() < KEPT => self.findings.push(*finding),
+            Line::Finding(finding) if self.findings.len() < FINDINGS => self.findings.push(*finding),
             Line::Finding(_) => self.more_findings += 1,
             Line::End(end) => self.end = Some(end),
         }
@@ -95,9 +102,12 @@ impl Overview {
         match event.fact {
             Fact::SessionStarted(started) => self.started = Some(started),
             Fact::SessionEnded(ended) => self.exit_code = Some(ended.exit_code),
-            Fact::Lost(lost) if self.lost.len() < KEPT || self.lost.contains_key(&lost.record) => {
-                let count = self.lost.entry(lost.record).or_default();
-                *count = count.saturating_add(lost.count);
+            Fact::Lost(lost) => {
+                let record = short(&lost.record);
+                if self.lost.len() < KEPT || self.lost.contains_key(record) {
+                    let count = self.lost.entry(record.to_owned()).or_default();
+                    *count = count.saturating_add(lost.count);
+                }
             }
             Fact::Forked(forked) if self.programs.len() < PROCESSES => {
                 if let Some(program) = self.programs.get(&event.process).cloned() {
@@ -105,13 +115,14 @@ impl Overview {
                 }
             }
             Fact::Executed(executed) if self.programs.len() < PROCESSES => {
-                let program = executed.exe.rsplit('/').next().unwrap_or_default().to_owned();
-                self.programs.insert(event.process, program);
+                let program = executed.exe.rsplit('/').next().unwrap_or_default();
+                self.programs.insert(event.process, short(program).to_owned());
             }
             Fact::ServerNamed(named) if self.processes.len() < PROCESSES => {
                 let talk = self.processes.entry(event.process).or_default();
-                if talk.named.len() < KEPT {
-                    talk.named.insert(named.name.unwrap_or_else(|| "a server not named".to_owned()));
+                if talk.named.len() < HOSTS {
+                    let host = named.name.as_deref().unwrap_or("a server not named");
+                    talk.named.insert(short(host).to_owned());
                 }
             }
             Fact::TlsOpened(opened) => {
@@ -120,8 +131,8 @@ impl Overview {
                 }
                 if let Some(coverage) = self.coverage(event.process) {
                     coverage.seen += 1;
-                    if coverage.probes.len() < KEPT {
-                        coverage.probes.insert(opened.probe);
+                    if coverage.probes.len() < HOSTS {
+                        coverage.probes.insert(short(&opened.probe).to_owned());
                     }
                 }
             }
@@ -136,6 +147,10 @@ impl Overview {
         }
         Some(self.tls.entry(program.to_owned()).or_default())
     }
+}
+
+fn short(name: &str) -> &str {
+    &name[..name.floor_char_boundary(NAME)]
 }
 
 #[cfg(test)]
@@ -163,9 +178,9 @@ mod tests {
     #[test]
     fn endless_sessions_are_counted_not_kept() {
         let mut overview = Overview::default();
-        for _ in 0..KEPT + 5 {
+        for _ in 0..FINDINGS + 5 {
             overview.add(Line::Finding(Box::new(testing::finding())));
         }
-        assert_eq!((overview.findings.len(), overview.more_findings), (KEPT, 5));
+        assert_eq!((overview.findings.len(), overview.more_findings), (FINDINGS, 5));
     }
 }

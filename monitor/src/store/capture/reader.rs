@@ -54,8 +54,16 @@ impl Reader {
     /// # Errors
     /// If the file cannot be read, or not even its header is there.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        Self::new(File::open(path)?)
+        Self::new(open(path)?)
     }
+}
+
+/// Opens a capture file; a pipe or device could keep a reader for ever.
+pub(super) fn open(path: &Path) -> Result<File, ReadError> {
+    if !path.metadata()?.is_file() {
+        return Err(ReadError::NotACapture { why: "it is no plain file" });
+    }
+    Ok(File::open(path)?)
 }
 
 impl<R: Read> Reader<R> {

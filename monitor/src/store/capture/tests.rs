@@ -156,6 +156,13 @@ fn what_no_writer_writes_is_refused() {
 }
 
 #[test]
+fn what_never_ends_is_not_begun() {
+    let zero = std::path::Path::new("/dev/zero");
+    assert!(matches!(verify(zero), Err(ReadError::NotACapture { .. })));
+    assert!(matches!(Reader::open(zero), Err(ReadError::NotACapture { .. })));
+}
+
+#[test]
 fn zeros_after_a_power_failure_are_a_torn_tail() {
     let mut bytes = capture();
     let mut frames = Frames::new(bytes.as_slice());

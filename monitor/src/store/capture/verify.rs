@@ -1,6 +1,5 @@
 //! Says whether a capture file is what was written.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -8,7 +7,7 @@ use serde::Serialize;
 
 use super::frames::{Broken, Frames};
 use super::line::Line;
-use super::reader::{ReadError, header};
+use super::reader::{ReadError, header, open};
 
 /// What a check of the chain found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -43,7 +42,7 @@ pub enum State {
 /// # Errors
 /// If the file cannot be read or is no capture at all.
 pub fn verify(path: &Path) -> Result<Verification, ReadError> {
-    verify_source(File::open(path)?)
+    verify_source(open(path)?)
 }
 
 pub(super) fn verify_source(source: impl Read) -> Result<Verification, ReadError> {
