@@ -6,6 +6,8 @@
 mod collect;
 mod find;
 mod format;
+pub mod given;
+pub mod host_key;
 mod judge;
 mod kind;
 mod name;
