@@ -12,6 +12,7 @@ mod judge;
 mod kind;
 mod name;
 mod redact;
+pub mod scan;
 
 pub use self::find::{Findings, Found, Limits, find};
 pub use self::kind::Kind;
