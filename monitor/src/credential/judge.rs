@@ -51,7 +51,7 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
         },
         b'<' => last == b'>',
         b'{' => value.starts_with(b"{{") && value.ends_with(b"}}"),
-        b'%' => last == b'%' && value[1..value.len() - 1].iter().all(identifier),
+        b'%' => last == b'%' && value[1..].iter().rev().skip(1).all(identifier),
         b'`' => last == b'`',
         _ => value.starts_with("‹".as_bytes()),
     };

@@ -109,6 +109,11 @@ impl Kind {
         ROWS.iter().find(|row| row.0 == self).map_or("opaque", |row| row.1)
     }
 
+    /// The kind with this name, if there is one in this version.
+    pub fn of_name(name: &str) -> Option<Self> {
+        ROWS.iter().find(|row| row.1 == name).map(|row| row.0)
+    }
+
     /// The kind whose values begin like `value`, if `value` has the length and the characters of a token.
     pub(super) fn of_value(value: &[u8]) -> Option<Self> {
         if value.starts_with(b"-----BEGIN ") {
@@ -201,6 +206,7 @@ mod tests {
     fn every_kind_has_one_row() {
         for (at, row) in ROWS.iter().enumerate() {
             assert_eq!(row.0.as_str(), row.1);
+            assert_eq!(Kind::of_name(row.1), Some(row.0));
             assert!(ROWS[at + 1..].iter().all(|other| other.1 != row.1), "{}", row.1);
         }
     }

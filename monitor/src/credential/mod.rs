@@ -6,10 +6,13 @@
 mod collect;
 mod find;
 mod format;
+pub mod given;
+pub mod host_key;
 mod judge;
 mod kind;
 mod name;
 mod redact;
+pub mod scan;
 
 pub use self::find::{Findings, Found, Limits, find};
 pub use self::kind::Kind;

@@ -193,6 +193,7 @@ const ABOUT: &[&str] = &[
     "env",
     "regex",
     "pattern",
+    "stdin",
 ];
 /// Digests, versions and the like.
 const HARMLESS: &[&str] = &[

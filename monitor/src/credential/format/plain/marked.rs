@@ -46,7 +46,7 @@ pub(super) fn urls(text: &[u8], report: &mut dyn FnMut(Hit)) {
         let bytes = &text[value.clone()];
         let kind = Kind::of_value(bytes)
             .or_else(|| (colon.is_some() || is_token(bytes)).then_some(Kind::UrlPassword));
-        if let Some(kind) = kind.filter(|_| !bytes.is_empty() && !is_placeholder(bytes)) {
+        if let Some(kind) = kind.filter(|_| !is_placeholder(bytes) && !is_placeholder(user)) {
             report(Hit { name: None, value, kind });
         }
     }

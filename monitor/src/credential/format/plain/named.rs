@@ -125,9 +125,12 @@ fn has_digit(value: &[u8]) -> bool {
     value.iter().any(u8::is_ascii_digit)
 }
 
-/// A word and no punctuation at its end, as prose has it.
+/// A word, no path and no URL, without the punctuation prose has at its end.
 fn is_word(value: &[u8]) -> bool {
-    value.iter().any(u8::is_ascii_alphabetic) && !value.ends_with(b".") && !value.ends_with(b":")
+    value.iter().any(u8::is_ascii_alphabetic)
+        && !value.contains(&b'/')
+        && !value.ends_with(b".")
+        && !value.ends_with(b":")
 }
 
 /// `config.password`, `String`, `some::path`: what languages write after `=` and `:` without quotes.
@@ -173,8 +176,13 @@ fn separator(text: &[u8], name: &Range<usize>) -> Option<(Separator, usize)> {
         [b',', ..] if closing.is_some() => (Separator::QuotedOnly, 1),
         [b'"' | b'\'' | b'\\', ..] if at > touching => (Separator::QuotedOnly, 0),
         [next, ..] if at > touching && !b"\r\n".contains(next) => {
-            let argument = text[name.start] == b'-' || follows_set(&text[..name.start]);
-            (if argument { Separator::Argument } else { Separator::Blank }, 0)
+            if text[name.start] == b'-' || follows_set(&text[..name.start]) {
+                (Separator::Argument, 0)
+            } else if closing.is_none() && text[name.start] != b'$' {
+                (Separator::Blank, 0)
+            } else {
+                return None;
+            }
         }
         _ => return None,
     };
@@ -207,7 +215,8 @@ fn bearer(text: &[u8], end: usize) -> Option<Hit> {
 /// The password of curl's `-u user:password`. Numbers are user and group ids, as docker's `-u 1000:1000`.
 fn user(text: &[u8], end: usize) -> Option<Hit> {
     let at = value::skip_blanks(text, end + usize::from(text.get(end) == Some(&b'=')));
-    let (pair, _) = value::read(text, at, false, false).filter(|_| at > end)?;
+    let (pair, _) = value::read(text, at, false, false)
+        .filter(|(pair, _)| at > end && !is_placeholder(&text[pair.clone()]))?;
     let colon = memchr::memchr(b':', &text[pair.clone()])?;
     let value = pair.start + colon + 1..pair.end;
     let bytes = &text[value.clone()];
