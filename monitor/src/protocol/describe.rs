@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::credentials::Uses;
+use super::form::Pair;
 use super::http1::Message;
 use super::json::Json;
 use super::{body, fields, form, graphql, json, show};
@@ -48,11 +49,19 @@ pub fn describe(message: &Message, stream: u64, redactor: &Redactor) -> Request 
         uses.userinfo(userinfo);
     }
     uses.pairs("query", &pairs);
+    let path = normal(target.path);
+    uses.path(&path);
 
     let mut notes: Vec<Cow<'static, str>> = Vec::new();
     notes.extend(message.suspicious.map(|suspicion| Cow::Owned(suspicion.to_string())));
-    if !query.all {
-        notes.push("more query parameters than are kept".into());
+    let path = show::path(redactor, &path);
+    let (headers, all_headers) = kept_headers(message, redactor);
+    for (cut, what) in [
+        (path.contains('…'), "a path longer than is kept"),
+        (!query.all, "more query parameters than are kept"),
+        (!all_headers, "more headers than are kept"),
+    ] {
+        notes.extend(cut.then_some(what.into()));
     }
     let mut reader =
         BodyReader { message, redactor, uses: &mut uses, notes: &mut notes, truncated: message.truncated };
@@ -63,15 +72,19 @@ pub fn describe(message: &Message, stream: u64, redactor: &Redactor) -> Request 
         let in_url = reader.graphql(found);
         facts = reader.joined(facts, in_url);
     }
+    let (credentials, all_tried) = uses.finish();
+    if !all_tried {
+        notes.push("more values than are looked at for credentials".into());
+    }
     Request {
         stream,
         index: message.index,
         method: show::header(redactor, message.method.as_bytes(), true, MAX_METHOD),
         host: target.host.or_else(|| header(message, "host")).and_then(|host| clean_host(&host, redactor)),
-        path: show::path(redactor, &normal(target.path)),
+        path,
         query: query.fields,
-        headers: kept_headers(message, redactor),
-        credentials: uses.finish(),
+        headers,
+        credentials,
         body: Body {
             bytes: message.body_bytes,
             truncated,
@@ -146,9 +159,12 @@ impl BodyReader<'_, '_, '_> {
 
     fn text(&mut self, text: &str, whole: bool) -> BodyFacts {
         let kind = header(self.message, "content-type").unwrap_or_default().to_ascii_lowercase();
+        // Without a type, and with curl's, a server may take either.
+        let form = kind.starts_with("application/x-www-form-urlencoded") || kind.is_empty();
         if let Some(parsed) = json::parse(text, whole) {
             parsed.trouble.into_iter().for_each(|what| self.note(what));
-            return self.json(text, &parsed);
+            let facts = self.json(text, &parsed);
+            return if form { self.with_form(facts, text) } else { facts };
         }
         let begins_like_json = text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']);
         // `{ volumes }` is both the beginning of JSON and a document.
@@ -157,8 +173,7 @@ impl BodyReader<'_, '_, '_> {
         {
             return self.graphql(found);
         }
-        let form = kind.starts_with("application/x-www-form-urlencoded") || kind.is_empty();
-        if !begins_like_json && form && form::looks_like_one(text) {
+        if form && form::pairs(text).0.iter().any(Pair::has_plain_name) {
             return self.form(text);
         }
         // Chunk sizes around it, a prefix against script inclusion, a type that is no JSON: what counts is in there.
@@ -198,6 +213,25 @@ impl BodyReader<'_, '_, '_> {
             return self.graphql(found);
         }
         self.fields(fields::of_pairs(&pairs, all, self.redactor))
+    }
+
+    /// Adds the form fields in a text that is JSON as well: `{"a":"&Action=DeleteVolume&"}` is both.
+    fn with_form(&mut self, facts: BodyFacts, text: &str) -> BodyFacts {
+        let (mut pairs, all) = form::pairs(text);
+        pairs.retain(Pair::has_plain_name);
+        if pairs.is_empty() {
+            return facts;
+        }
+        let mut found = fields::of_pairs(&pairs, all, self.redactor);
+        match facts {
+            BodyFacts::Graphql(_) => {
+                self.note("form fields beside a GraphQL query");
+                return facts;
+            }
+            BodyFacts::Fields(more) => found.fields.extend(more),
+            BodyFacts::None => {}
+        }
+        self.fields(found)
     }
 
     fn fields(&mut self, found: fields::Fields) -> BodyFacts {
@@ -253,9 +287,15 @@ fn header<'a>(message: &'a Message, name: &str) -> Option<Cow<'a, str>> {
     Some(String::from_utf8_lossy(value))
 }
 
-fn kept_headers(message: &Message, redactor: &Redactor) -> Vec<Header> {
+/// The headers that are kept, those that name an operation first, and whether that is all of them.
+fn kept_headers(message: &Message, redactor: &Redactor) -> (Vec<Header>, bool) {
     let kept = message.headers.iter().filter(|(name, _)| KEPT.contains(&name.as_str()));
-    kept.take(MAX_HEADERS)
+    let (mut all, others): (Vec<_>, Vec<_>) = kept.partition(|(name, _)| OPERATIONS.contains(&name.as_str()));
+    all.extend(others);
+    let whole = all.len() <= MAX_HEADERS;
+    let headers = all
+        .into_iter()
+        .take(MAX_HEADERS)
         .filter_map(|(name, value)| {
             let value = if name == "host" {
                 clean_host(&String::from_utf8_lossy(value), redactor)?
@@ -264,7 +304,8 @@ fn kept_headers(message: &Message, redactor: &Redactor) -> Vec<Header> {
             };
             Some(Header { name: name.clone(), value })
         })
-        .collect()
+        .collect();
+    (headers, whole)
 }
 
 /// Lower case, without credentials, the root dot and the default port, none of which make it another host.

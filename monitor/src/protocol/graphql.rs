@@ -173,9 +173,9 @@ fn by_name<'a>(given: &[&'a Json]) -> Variables<'a> {
     variables
 }
 
-/// Names are shown as they are: hiding one that a session made look like a secret would hide it from the detectors.
+/// Names of the schema are shown as they are: hiding one that a session made look like a secret would hide it from the detectors.
 fn short(name: &str) -> String {
-    name.chars().filter(|char| !char.is_control()).take(MAX_NAME).collect()
+    name.chars().filter(|char| char.is_ascii_alphanumeric() || *char == '_').take(MAX_NAME).collect()
 }
 
 #[cfg(test)]
