@@ -22,7 +22,7 @@ use crate::credential::Redactor;
 use crate::event::CredentialUse;
 
 /// Uses that are kept of one request.
-pub const MAX_USES: usize = 64;
+pub(super) const MAX_USES: usize = 64;
 /// Values that are looked at in one request. Each costs a hash of 100 ns and more.
 const MAX_TRIED: usize = 8_192;
 /// Longest value that may be a credential; the longest tokens known are JWTs and cookies of 4 KiB.
@@ -123,7 +123,9 @@ impl<'a> Uses<'a> {
             } else {
                 self.add(&position, pair.value.as_bytes(), sure);
             }
-            self.add(&position, pair.raw.as_bytes(), false);
+            if !pair.value.contains(' ') {
+                self.add(&position, pair.raw.as_bytes(), false);
+            }
         }
     }
 

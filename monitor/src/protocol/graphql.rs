@@ -38,7 +38,7 @@ const MEMBERS: &[&str] = &[
 const MAX_NAME: usize = 128;
 
 /// What was found in a request.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Found {
     pub(super) operations: Vec<GraphqlOperation>,
     /// Scalar arguments written out in documents, by path: a place where credentials may stand.

@@ -3,6 +3,7 @@ use std::io::Write;
 use proptest::prelude::*;
 
 use super::*;
+use crate::event::BodyFacts;
 use crate::protocol::RequestStream;
 use crate::secret::Fingerprinter;
 
