@@ -11,25 +11,24 @@ use std::io::Read;
 
 /// Bytes a body may decode to. A thousand times its size is easily reached by a bomb; no request that is worth judging
 /// by content is this large.
-pub const MAX_DECODED: usize = 4 << 20;
+pub(super) const MAX_DECODED: usize = 4 << 20;
 /// Codings that may be stacked. One is usual, two are known, more is an attempt to cost time.
 const MAX_CODINGS: usize = 4;
 /// Largest zstd window, the size RFC 8878 (3.1.1.1.2) asks decoders to support. The decoder reserves it up front.
 const MAX_ZSTD_WINDOW: u64 = 8 << 20;
 
 /// A body after decoding.
-#[derive(Debug, PartialEq)]
-pub struct Decoded<'a> {
-    pub bytes: Cow<'a, [u8]>,
+pub(super) struct Decoded<'a> {
+    pub(super) bytes: Cow<'a, [u8]>,
     /// There is more than [`MAX_DECODED`] bytes.
-    pub truncated: bool,
+    pub(super) truncated: bool,
     /// What did not decode, in one clause.
-    pub trouble: Option<&'static str>,
+    pub(super) trouble: Option<&'static str>,
 }
 
 /// Undoes `codings`, given in the order they were applied (that of `Content-Encoding`, then `Transfer-Encoding`).
 /// `whole`: all bytes are there, so that ending early is an error. Without codings, gzip is recognised by its magic.
-pub fn decode<'a>(wire: &'a [u8], codings: &[&str], whole: bool) -> Decoded<'a> {
+pub(super) fn decode<'a>(wire: &'a [u8], codings: &[&str], whole: bool) -> Decoded<'a> {
     let mut decoded = Decoded { bytes: Cow::Borrowed(wire), truncated: false, trouble: None };
     let sniffed = codings.is_empty() && wire.starts_with(&[0x1f, 0x8b, 8]);
     let codings = if sniffed { &["gzip"] } else { codings };

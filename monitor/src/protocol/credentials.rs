@@ -22,7 +22,7 @@ use crate::credential::Redactor;
 use crate::event::CredentialUse;
 
 /// Uses that are kept of one request.
-pub const MAX_USES: usize = 64;
+pub(super) const MAX_USES: usize = 64;
 /// Values that are looked at in one request. Each costs a hash of 100 ns and more.
 const MAX_TRIED: usize = 8_192;
 /// Longest value that may be a credential; the longest tokens known are JWTs and cookies of 4 KiB.
@@ -59,16 +59,20 @@ impl<'a> Uses<'a> {
         Self { redactor, ranks: Default::default(), seen: HashSet::new(), left: MAX_TRIED }
     }
 
-    /// All of them, those by definition first.
-    pub(super) fn finish(self) -> Vec<CredentialUse> {
+    /// All of them, those by definition first, and whether every value was looked at.
+    pub(super) fn finish(self) -> (Vec<CredentialUse>, bool) {
+        let all = self.left > 0;
         let mut uses: Vec<_> = self.ranks.into_iter().flatten().take(MAX_USES).collect();
         uses.sort_by_key(|one| !one.by_definition);
-        uses
+        (uses, all)
     }
 
     /// Every header: authorization, cookies, those with telling names, and whatever else looks like a token.
     pub(super) fn headers(&mut self, message: &Message) {
-        for (name, value) in message.headers.iter() {
+        // Authorization first: a cookie of ten thousand pieces must not use up what may be looked at.
+        let (first, others): (Vec<_>, Vec<_>) =
+            message.headers.iter().partition(|(name, _)| name.ends_with("authorization"));
+        for (name, value) in first.into_iter().chain(others) {
             let position = format!("header:{}", show::name(self.redactor, name));
             match name.as_str() {
                 "authorization" | "proxy-authorization" => {
@@ -91,6 +95,13 @@ impl<'a> Uses<'a> {
         }
     }
 
+    /// The segments of a path: bot tokens and webhooks stand there.
+    pub(super) fn path(&mut self, path: &str) {
+        for segment in path.split('/').filter(|segment| segment.len() >= MIN_ANONYMOUS) {
+            self.decoded("path", segment.as_bytes(), false);
+        }
+    }
+
     /// The user part of an absolute URL.
     pub(super) fn userinfo(&mut self, userinfo: &str) {
         let decoded: Vec<u8> = percent_decode(userinfo.as_bytes()).collect();
@@ -109,9 +120,12 @@ impl<'a> Uses<'a> {
             if pair.name.eq_ignore_ascii_case("x-amz-credential") {
                 // A presigned URL: the access-key id stands before the scope.
                 self.add(&position, pair.value.split('/').next().unwrap_or_default().as_bytes(), true);
+            } else {
+                self.add(&position, pair.value.as_bytes(), sure);
             }
-            self.add(&position, pair.value.as_bytes(), sure);
-            self.add(&position, pair.raw.as_bytes(), false);
+            if !pair.value.contains(' ') {
+                self.add(&position, pair.raw.as_bytes(), false);
+            }
         }
     }
 

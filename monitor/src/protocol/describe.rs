@@ -3,14 +3,16 @@
 //! The bias: what was not understood, not kept or not to be trusted is said in `body.undecodable` and `body.truncated`;
 //! a request about which nothing is said there has been read as far as its format is read at all.
 
+mod content;
+
 use std::borrow::Cow;
 
+use self::content::BodyReader;
 use super::credentials::Uses;
 use super::http1::Message;
-use super::json::Json;
-use super::{body, fields, form, graphql, json, show};
+use super::{fields, form, show};
 use crate::credential::Redactor;
-use crate::event::{Body, BodyFacts, Field, Header, Request};
+use crate::event::{Body, Header, Request};
 
 /// Headers that are kept, because their values say what is asked for and are no secrets by their nature.
 const KEPT: &[&str] = &[
@@ -48,30 +50,38 @@ pub fn describe(message: &Message, stream: u64, redactor: &Redactor) -> Request 
         uses.userinfo(userinfo);
     }
     uses.pairs("query", &pairs);
+    let path = normal(target.path);
+    uses.path(&path);
 
     let mut notes: Vec<Cow<'static, str>> = Vec::new();
     notes.extend(message.suspicious.map(|suspicion| Cow::Owned(suspicion.to_string())));
-    if !query.all {
-        notes.push("more query parameters than are kept".into());
+    let path = show::path(redactor, &path);
+    let (headers, all_headers) = kept_headers(message, redactor);
+    for (cut, what) in [
+        (path.contains('…'), "a path longer than is kept"),
+        (!query.all, "more query parameters than are kept"),
+        (!all_headers, "more headers than are kept"),
+    ] {
+        notes.extend(cut.then_some(what.into()));
     }
     let mut reader =
         BodyReader { message, redactor, uses: &mut uses, notes: &mut notes, truncated: message.truncated };
-    let mut facts = reader.facts(target.path);
+    let in_body = reader.facts(target.path);
+    let facts = reader.with_url(in_body, &pairs);
     let truncated = reader.truncated;
-    // Servers take a query from the URL of a POST too, and some prefer it.
-    if let Some(found) = graphql::in_pairs(&pairs, redactor) {
-        let in_url = reader.graphql(found);
-        facts = reader.joined(facts, in_url);
+    let (credentials, all_tried) = uses.finish();
+    if !all_tried {
+        notes.push("more values than are looked at for credentials".into());
     }
     Request {
         stream,
         index: message.index,
         method: show::header(redactor, message.method.as_bytes(), true, MAX_METHOD),
         host: target.host.or_else(|| header(message, "host")).and_then(|host| clean_host(&host, redactor)),
-        path: show::path(redactor, &normal(target.path)),
+        path,
         query: query.fields,
-        headers: kept_headers(message, redactor),
-        credentials: uses.finish(),
+        headers,
+        credentials,
         body: Body {
             bytes: message.body_bytes,
             truncated,
@@ -109,153 +119,20 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Reads a body, in one of the ways it may be meant.
-struct BodyReader<'a, 'u, 'r> {
-    message: &'a Message,
-    redactor: &'r Redactor,
-    uses: &'u mut Uses<'r>,
-    notes: &'u mut Vec<Cow<'static, str>>,
-    truncated: bool,
-}
-
-impl BodyReader<'_, '_, '_> {
-    fn facts(&mut self, path: &str) -> BodyFacts {
-        let message = self.message;
-        if message.body.is_empty() {
-            return BodyFacts::None;
-        }
-        let whole = message.complete && !message.truncated;
-        let codings = codings(message);
-        let codings: Vec<&str> = codings.iter().map(String::as_str).collect();
-        let decoded = body::decode(&message.body, &codings, whole);
-        decoded.trouble.into_iter().for_each(|what| self.note(what));
-        self.truncated |= decoded.truncated;
-        let whole = whole && !decoded.truncated && decoded.trouble.is_none();
-        let text = String::from_utf8_lossy(&decoded.bytes);
-        let mut facts = self.text(&text, whole);
-        if decoded.trouble.is_some() && matches!(facts, BodyFacts::None) {
-            // Most servers do not decode requests at all: a coding that is only claimed must not hide the body.
-            facts = self.text(&String::from_utf8_lossy(&message.body), false);
-        }
-        let endpoint = path.trim_end_matches('/').to_ascii_lowercase().ends_with("graphql");
-        if endpoint && whole && !matches!(facts, BodyFacts::Graphql(_)) {
-            self.note("no GraphQL operation found");
-        }
-        facts
-    }
-
-    fn text(&mut self, text: &str, whole: bool) -> BodyFacts {
-        let kind = header(self.message, "content-type").unwrap_or_default().to_ascii_lowercase();
-        if let Some(parsed) = json::parse(text, whole) {
-            parsed.trouble.into_iter().for_each(|what| self.note(what));
-            return self.json(text, &parsed);
-        }
-        let begins_like_json = text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']);
-        // `{ volumes }` is both the beginning of JSON and a document.
-        if (begins_like_json || kind.starts_with("application/graphql"))
-            && let Some(found) = graphql::in_document(text, self.redactor)
-        {
-            return self.graphql(found);
-        }
-        let form = kind.starts_with("application/x-www-form-urlencoded") || kind.is_empty();
-        if !begins_like_json && form && form::looks_like_one(text) {
-            return self.form(text);
-        }
-        // Chunk sizes around it, a prefix against script inclusion, a type that is no JSON: what counts is in there.
-        if let Some(found) = graphql::in_broken_json(text, self.redactor) {
-            return self.graphql(found);
-        }
-        if whole && (begins_like_json || kind.contains("json")) {
-            self.note("not well-formed JSON, or more than is read");
-        }
-        BodyFacts::None
-    }
-
-    fn json(&mut self, text: &str, parsed: &json::Parsed) -> BodyFacts {
-        parsed.values.iter().for_each(|value| self.uses.json(value));
-        if let Some(found) = graphql::in_json(&parsed.values, self.redactor) {
-            return self.graphql(found);
-        }
-        if parsed.trouble.is_some()
-            && let Some(found) = graphql::in_broken_json(text, self.redactor)
-        {
-            return self.graphql(found);
-        }
-        self.fields(fields::of_json(&parsed.values, self.redactor))
-    }
-
-    fn form(&mut self, text: &str) -> BodyFacts {
-        let (pairs, all) = form::pairs(text);
-        self.uses.pairs("body", &pairs);
-        // AWS and Slack send JSON inside a form field; its secrets are secrets too.
-        let nested: Vec<Json> = pairs
-            .iter()
-            .filter_map(|pair| json::parse(&pair.value, false))
-            .flat_map(|one| one.values)
-            .collect();
-        nested.iter().for_each(|value| self.uses.json(value));
-        if let Some(found) = graphql::in_pairs(&pairs, self.redactor) {
-            return self.graphql(found);
-        }
-        self.fields(fields::of_pairs(&pairs, all, self.redactor))
-    }
-
-    fn fields(&mut self, found: fields::Fields) -> BodyFacts {
-        self.truncated |= !found.all;
-        let any = found.fields.iter().any(|field: &Field| !field.name.is_empty() || !field.value.is_empty());
-        if any { BodyFacts::Fields(found.fields) } else { BodyFacts::None }
-    }
-
-    fn joined(&mut self, in_body: BodyFacts, in_url: BodyFacts) -> BodyFacts {
-        match (in_body, in_url) {
-            (BodyFacts::Graphql(mut all), BodyFacts::Graphql(more)) => {
-                all.extend(more);
-                BodyFacts::Graphql(all)
-            }
-            (BodyFacts::Fields(_), in_url) => {
-                self.note("a body beside a GraphQL query in the URL");
-                in_url
-            }
-            (_, in_url) => in_url,
-        }
-    }
-
-    fn note(&mut self, what: &'static str) {
-        if !self.notes.iter().any(|note| note == what) {
-            self.notes.push(what.into());
-        }
-    }
-
-    fn graphql(&mut self, found: graphql::Found) -> BodyFacts {
-        for (path, value) in &found.literals {
-            self.uses.leaf(path, value);
-        }
-        found.trouble.into_iter().for_each(|what| self.note(what));
-        BodyFacts::Graphql(found.operations)
-    }
-}
-
-/// The codings in the order they were applied.
-fn codings(message: &Message) -> Vec<String> {
-    let listed = |wanted: &'static str| {
-        let values = message.headers.iter().filter(move |(name, _)| name == wanted);
-        values.flat_map(|(_, value)| {
-            let text = String::from_utf8_lossy(value).into_owned();
-            text.split(',').map(|coding| coding.trim().to_owned()).collect::<Vec<_>>()
-        })
-    };
-    let transfer = listed("transfer-encoding").filter(|coding| !coding.eq_ignore_ascii_case("chunked"));
-    listed("content-encoding").chain(transfer).collect()
-}
-
 fn header<'a>(message: &'a Message, name: &str) -> Option<Cow<'a, str>> {
     let (_, value) = message.headers.iter().find(|(own, _)| own == name)?;
     Some(String::from_utf8_lossy(value))
 }
 
-fn kept_headers(message: &Message, redactor: &Redactor) -> Vec<Header> {
+/// The headers that are kept, those that name an operation first, and whether that is all of them.
+fn kept_headers(message: &Message, redactor: &Redactor) -> (Vec<Header>, bool) {
     let kept = message.headers.iter().filter(|(name, _)| KEPT.contains(&name.as_str()));
-    kept.take(MAX_HEADERS)
+    let (mut all, others): (Vec<_>, Vec<_>) = kept.partition(|(name, _)| OPERATIONS.contains(&name.as_str()));
+    all.extend(others);
+    let whole = all.len() <= MAX_HEADERS;
+    let headers = all
+        .into_iter()
+        .take(MAX_HEADERS)
         .filter_map(|(name, value)| {
             let value = if name == "host" {
                 clean_host(&String::from_utf8_lossy(value), redactor)?
@@ -264,7 +141,8 @@ fn kept_headers(message: &Message, redactor: &Redactor) -> Vec<Header> {
             };
             Some(Header { name: name.clone(), value })
         })
-        .collect()
+        .collect();
+    (headers, whole)
 }
 
 /// Lower case, without credentials, the root dot and the default port, none of which make it another host.

@@ -10,9 +10,9 @@ use crate::credential::Redactor;
 use crate::event::Field;
 
 /// Fields that are kept. Requests that change things have fewer; those that upload data are not judged by field.
-pub const MAX_FIELDS: usize = 64;
+pub(super) const MAX_FIELDS: usize = 64;
 /// Nesting that is followed.
-pub const MAX_DEPTH: usize = 6;
+pub(super) const MAX_DEPTH: usize = 6;
 
 /// Fields, and whether those are all.
 pub(super) struct Fields {

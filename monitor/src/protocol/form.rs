@@ -36,13 +36,12 @@ fn decode(text: &str) -> String {
     percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }
 
-/// Whether a body without a telling content type reads like a form.
-pub(super) fn looks_like_one(text: &str) -> bool {
-    let (first, _) = text.split_once('&').unwrap_or((text, ""));
-    first.split_once('=').is_some_and(|(name, _)| {
-        !name.is_empty()
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.[]%+".contains(&byte))
-    })
+impl Pair<'_> {
+    /// Whether its name is one that a server could be waiting for. Text that is no form falls apart into pairs too.
+    pub(super) fn has_plain_name(&self) -> bool {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.[]".contains(&byte);
+        !self.name.is_empty() && !self.raw.is_empty() && self.name.bytes().all(plain)
+    }
 }
 
 #[cfg(test)]
@@ -63,12 +62,13 @@ mod tests {
     }
 
     #[test]
-    fn forms_are_told_from_other_text() {
-        let check = |text, expect| assert_eq!(looks_like_one(text), expect, "{text}");
-        check("Action=DeleteVolume&x", true);
-        check("filter[0]=a", true);
-        check("{\"a\":\"=\"}", false);
-        check("<a b=\"c\">", false);
-        check("plain", false);
+    fn names_are_told_from_other_text() {
+        let check = |text, expect: &[bool]| {
+            let plain: Vec<_> = pairs(text).0.iter().map(Pair::has_plain_name).collect();
+            assert_eq!(plain, expect, "{text}");
+        };
+        check("Action=DeleteVolume&x&filter[0]=a", &[true, false, true]);
+        check("{\"a\":\"&Action=DeleteVolume&\"}", &[false, true, false]);
+        check("<a b=\"c\">", &[false]);
     }
 }

@@ -38,7 +38,7 @@ const MEMBERS: &[&str] = &[
 const MAX_NAME: usize = 128;
 
 /// What was found in a request.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Found {
     pub(super) operations: Vec<GraphqlOperation>,
     /// Scalar arguments written out in documents, by path: a place where credentials may stand.
@@ -173,9 +173,9 @@ fn by_name<'a>(given: &[&'a Json]) -> Variables<'a> {
     variables
 }
 
-/// Names are shown as they are: hiding one that a session made look like a secret would hide it from the detectors.
+/// Names of the schema are shown as they are: hiding one that a session made look like a secret would hide it from the detectors.
 fn short(name: &str) -> String {
-    name.chars().filter(|char| !char.is_control()).take(MAX_NAME).collect()
+    name.chars().filter(|char| char.is_ascii_alphanumeric() || *char == '_').take(MAX_NAME).collect()
 }
 
 #[cfg(test)]

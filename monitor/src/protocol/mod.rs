@@ -4,23 +4,25 @@
 //! request is *not* complete, a field *does* count, and what could not be read is said to be unread.
 //!
 //! - [`http1`]: the writes of one connection into HTTP/1.x requests.
-//! - [`body`]: content codings undone.
-//! - [`graphql`], [`fields`]: what a body says.
-//! - [`credentials`]: what a request could prove itself with.
-//! - [`describe`]: all of it together, as an [`event::Request`](crate::event::Request).
+//! - `body`: content codings undone; `json`, `form`: its syntax.
+//! - `graphql`, `fields`: what a body says.
+//! - `credentials`: what a request could prove itself with.
+//! - `show`: which of it may be kept, and how short.
+//! - [`describe`](mod@describe): all of it together, as an [`event::Request`](crate::event::Request).
 //! - [`client_hello`]: the server a TLS connection asks for.
 
-pub mod body;
+mod body;
 pub mod client_hello;
-pub mod credentials;
+mod credentials;
 pub mod describe;
-pub mod fields;
+mod fields;
 mod form;
-pub mod graphql;
+mod graphql;
 pub mod http1;
 mod json;
 mod show;
 
 pub use self::client_hello::{ClientHello, NoClientHello};
 pub use self::describe::describe;
+pub use self::graphql::PERSISTED;
 pub use self::http1::{Message, RequestStream, Suspicion, Unreadable, Why};

@@ -38,6 +38,12 @@ fn a_token_is_found_wherever_it_stands() {
     check(&with(&format!("Project-Access-Token: {SECRET}")), "", &["header:project-access-token!"]);
     check(&with(&format!("X-Thing: {SECRET}")), "", &["header:x-thing"]);
     check(&with(&format!("Cookie: a=1; s=\"{SECRET}\"; b")), "", &["header:cookie!"]);
+    check(&format!("GET /hooks/{SECRET}/a HTTP/1.1\r\nHost: h"), "", &["path"]);
+    check(
+        &with(&format!("Cookie: {}\r\nAuthorization: Bearer {SECRET}", "a=b;".repeat(9_000))),
+        "",
+        &["header:authorization!"],
+    );
     check(&format!("GET /a?key={SECRET} HTTP/1.1\r\nHost: h"), "", &["query:key!"]);
     check("GET /a?x=6f0c4ae2%2D9d1b-47c3-8f57-1b2a30c9e8d4 HTTP/1.1\r\nHost: h", "", &["query:x"]);
     check(&format!("GET http://u:{SECRET}@h/a HTTP/1.1\r\nHost: h"), "", &["url:userinfo!"]);

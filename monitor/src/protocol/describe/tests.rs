@@ -3,6 +3,7 @@ use std::io::Write;
 use proptest::prelude::*;
 
 use super::*;
+use crate::event::BodyFacts;
 use crate::protocol::RequestStream;
 use crate::secret::Fingerprinter;
 
@@ -151,6 +152,10 @@ fn bodies_are_read_for_what_they_hold() {
     );
     check("Content-Type: application/json\r\n", b"{\"a\":1} x", "a=1 ! not well-formed JSON");
     check("", b"<Delete><Object/></Delete>", "none");
+    check("", b"&Action=DeleteVolume", "Action=DeleteVolume");
+    check("", b"{\"a=b&Action=DeleteVolume", "Action=DeleteVolume ! the JSON ends early");
+    check("", b"{\"a\":\"&Action=DeleteVolume&\"}", "Action=DeleteVolume a=&Action=DeleteVolume&");
+    check("", b"{\"query\":\"{a} #&Action=Delete&\"}", "Query a() ! form fields beside a GraphQL query");
     check("Content-Encoding: gzip\r\n", json, "Mutation volumeDelete(id=1) ! the compressed body is damaged");
     check("Content-Encoding: rot13\r\n", b"\x01\x02", "none ! a content coding that is not known");
     check("", b"", "none");
@@ -199,7 +204,7 @@ fn an_overriding_method_and_a_query_surface() {
     let headers: Vec<_> = request.headers.iter().map(|one| format!("{}={}", one.name, one.value)).collect();
     assert_eq!(
         headers,
-        ["host=h", "x-http-method-override=DELETE", "x-amz-target=DynamoDB_20120810.DeleteTable"]
+        ["x-http-method-override=DELETE", "x-amz-target=DynamoDB_20120810.DeleteTable", "host=h"]
     );
     assert_eq!(facts(&request), "Mutation b()");
     assert_eq!(request.query[0].value, "mutation{b}");
