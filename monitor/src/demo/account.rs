@@ -87,11 +87,12 @@ impl Account {
     }
 }
 
-/// The first argument of the first field, its variable filled in.
+/// The argument of the field that names a volume, its variable filled in.
 fn argument(document: &str, variables: &Value) -> String {
-    // A named operation declares its variables in parentheses too: fields start behind the first brace.
-    let fields = document.split_once('{').map_or("", |(_, fields)| fields);
-    let value = fields.split_once(':').map_or("", |(_, value)| value).trim_start();
+    let field = ["volumeDelete(", "volume("].iter().find_map(|name| document.split_once(name));
+    let value = field
+        .and_then(|(_, arguments)| arguments.split_once(':'))
+        .map_or("", |(_, value)| value.trim_start());
     if let Some(variable) = value.strip_prefix('$') {
         let end = variable.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(variable.len());
         return variables[&variable[..end]].as_str().unwrap_or_default().to_owned();
@@ -152,6 +153,9 @@ mod tests {
         let variables = r#"{"query":"mutation M($id: String!) { volumeDelete(volumeId: $id) }","variables":{"id":"v-1"}}"#;
         check("POST", "/graphql/v2", "good", delete, ("200 OK", false));
         check("POST", "/graphql/v2", "good", variables, ("200 OK", false));
+        let fragment =
+            r#"{"query":"mutation { ...f } fragment f on Mutation { x: volumeDelete(volumeId: \"v-1\") }"}"#;
+        check("POST", "/graphql/v2", "good", fragment, ("200 OK", false));
         check("POST", "/graphql/v2", "good", other, ("200 OK", true));
         check("POST", "/graphql/v2", "good", query, ("200 OK", true));
         check("POST", "/graphql/v2", "bad", delete, ("200 OK", true));

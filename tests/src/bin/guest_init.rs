@@ -10,6 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
 
 use anyhow::Context;
+use holdfire_tests::network;
 use nix::mount::{MsFlags, mount};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -48,7 +49,7 @@ fn prepare() -> anyhow::Result<()> {
         mount(Some(kind), place, Some(kind), MsFlags::empty(), None::<&str>)
             .with_context(|| format!("cannot mount {kind} on {place}"))?;
     }
-    loopback_up().context("cannot bring the loopback up")
+    network::loopback_up().context("cannot bring the loopback up")
 }
 
 fn run() -> anyhow::Result<ExitStatus> {
@@ -77,21 +78,6 @@ fn run() -> anyhow::Result<ExitStatus> {
 /// The code a shell would show.
 fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
-}
-
-#[allow(unsafe_code, reason = "no safe binding sets interface flags")]
-fn loopback_up() -> std::io::Result<()> {
-    let socket = std::net::UdpSocket::bind("0.0.0.0:0")?;
-    // SAFETY: an all-zero ifreq is a valid one.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    request.ifr_name[..2].copy_from_slice(&[b'l' as libc::c_char, b'o' as libc::c_char]);
-    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-    let descriptor = std::os::fd::AsRawFd::as_raw_fd(&socket);
-    // SAFETY: the descriptor is open and the request lives through the call.
-    match unsafe { libc::ioctl(descriptor, libc::SIOCSIFFLAGS, &request) } {
-        0 => Ok(()),
-        _ => Err(std::io::Error::last_os_error()),
-    }
 }
 
 #[allow(unsafe_code, reason = "no safe binding switches a machine off")]
