@@ -48,6 +48,14 @@ impl From<Color> for ColorChoice {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run a command under watch
+    Run(RunArgs),
+    /// List what waits for a decision
+    Pending(PendingArgs),
+    /// Let a held action go
+    Approve(ApproveArgs),
+    /// Refuse a held action
+    Deny(DenyArgs),
     /// List, show or verify recorded sessions
     Sessions {
         #[command(subcommand)]
@@ -55,8 +63,17 @@ pub enum Command {
     },
     /// Play a recorded session through the policy again
     Replay(ReplayArgs),
-    /// Tell how a finding came to be, and what became of it
+    /// Show a finding and its causes
     Explain(ExplainArgs),
+    /// Check, list or describe policies
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
+    /// Show what this host can see and stop
+    Doctor(DoctorArgs),
+    /// Play the incident that defines holdfire
+    Demo(DemoArgs),
 }
 
 /// `holdfire run`

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::sensor::LoadError;
 use crate::store::FindError;
 use crate::store::capture::ReadError;
 use crate::ui::{Printer, safe, style};
@@ -113,6 +114,12 @@ impl From<FindError> for Failure {
 }
 
 impl Failure {
+    /// The kernel half cannot be put in place.
+    pub(super) fn not_loaded(error: LoadError) -> Self {
+        let next = error.next_step();
+        Self::new(Exit::Privilege, "This host cannot be watched").because(error).next(next)
+    }
+
     /// A capture, or the rest of it, cannot be read.
     pub(super) fn capture(path: &Path, error: ReadError) -> Self {
         let path = path.display();

@@ -33,6 +33,11 @@ pub(super) fn policy_source(name: &str) -> Result<Option<PolicySource>, Failure>
     Ok(Some(PolicySource { origin: name.to_owned(), text }))
 }
 
+/// The built-in policy as text, for whoever tightens it.
+pub(super) fn builtin_source() -> PolicySource {
+    PolicySource { origin: "default".to_owned(), text: crate::policy::DEFAULT.to_owned() }
+}
+
 /// The policy that these sources make: the first, tightened by the others; without any, the built-in one.
 pub(super) fn policy(sources: &[PolicySource]) -> Result<Policy, Failure> {
     let read = |source: &PolicySource| {

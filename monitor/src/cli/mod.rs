@@ -1,10 +1,15 @@
 //! The command line: one file per command, and what they share: arguments, exit codes, and how a failure is told.
 
 mod args;
+mod decide;
+mod demo;
+mod doctor;
 mod explain;
 mod failure;
 mod judge;
+mod policy;
 mod replay;
+mod run;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -56,8 +61,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(command: Command, context: &Context) -> anyhow::Result<Exit> {
     match command {
+        Command::Run(args) => run::run(args, context),
+        Command::Pending(args) => decide::pending(&args, context),
+        Command::Approve(args) => decide::approve(&args, context),
+        Command::Deny(args) => decide::deny(&args, context),
         Command::Sessions { command } => sessions::run(command, context),
         Command::Replay(args) => replay::run(args, context),
         Command::Explain(args) => explain::run(args, context),
+        Command::Policy { command } => policy::run(command, context),
+        Command::Doctor(args) => doctor::run(&args, context),
+        Command::Demo(args) => demo::run(&args, context),
     }
 }

@@ -85,26 +85,33 @@ struct Problem {
     error: String,
 }
 
-/// Serves the control socket at `path` until the task is dropped.
+/// Makes the control socket at `path`. To be called where a tokio runtime is entered.
 ///
 /// # Errors
 /// The socket cannot be made.
-pub async fn serve(path: &Path, engine: Handle) -> io::Result<()> {
+pub fn bind(path: &Path) -> io::Result<UnixListener> {
     let group = Group::from_name(GROUP).ok().flatten().map(|group| group.gid);
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    if let Err(error) = fs::remove_file(path)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        return Err(error);
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
     }
     let listener = UnixListener::bind(path)?;
-    // Between bind and here only root can connect where the folder is root's; whoever connects is asked for anyway.
+    // Whoever connects before this is asked who they are all the same.
     fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
     if let Some(group) = group {
         chown(path, None, Some(group))?;
     }
+    Ok(listener)
+}
+
+/// Serves the control socket until the task is dropped.
+///
+/// # Errors
+/// Connections can no longer be accepted.
+pub async fn serve(listener: UnixListener, engine: Handle) -> io::Result<()> {
     let router = Router::new()
         .route("/v1/holds", get(pending))
         .route("/v1/holds/{id}", post(decide))
@@ -138,7 +145,8 @@ async fn decide(
     let by = user_name(peer.uid);
     let (decision, reason) = (decide.decision, decide.reason);
     let answer =
-        ask(&engine, |reply| Command::Decide { hold, decision, by, uid: Some(peer.uid), reason, reply }).await;
+        ask(&engine, |reply| Command::Decide { hold, decision, by, uid: Some(peer.uid), reason, reply })
+            .await;
     match answer {
         Some(Ok(hold)) => Json(hold).into_response(),
         Some(Err(refused)) => {
@@ -158,11 +166,15 @@ async fn may_decide(engine: &Handle, peer: Peer) -> Result<(), Response> {
     if !is_approver(peer) {
         return Err(problem(StatusCode::FORBIDDEN, "deciding belongs to root and to the group holdfire"));
     }
-    let unknown = || problem(StatusCode::FORBIDDEN, "the process that asked has ended, so it cannot be told apart");
+    let unknown =
+        || problem(StatusCode::FORBIDDEN, "the process that asked has ended, so it cannot be told apart");
     let pid = peer.pid.ok_or_else(unknown)?;
     let member = ask(engine, |reply| Command::IsMember(pid, reply)).await.ok_or_else(ending)?;
     if member {
-        return Err(problem(StatusCode::FORBIDDEN, "a process of a monitored session cannot decide about it"));
+        return Err(problem(
+            StatusCode::FORBIDDEN,
+            "a process of a monitored session cannot decide about it",
+        ));
     }
     // Looked at after the question, so that an answer about a later process of the same id is caught.
     if !started_before(pid, peer.at) {
@@ -232,13 +244,16 @@ pub struct Client {
 }
 
 impl Client {
-    /// One client for every control socket in the folder, oldest name first.
-    pub fn all(folder: &Path) -> Vec<Self> {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    /// One client for every control socket in the folder, in the order of their names.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn all(folder: &Path) -> io::Result<Vec<Self>> {
+        let entries = fs::read_dir(folder)?.flatten().map(|entry| entry.path());
         let mut paths: Vec<PathBuf> =
-            entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "sock")).collect();
+            entries.filter(|path| path.extension().is_some_and(|end| end == "sock")).collect();
         paths.sort();
-        paths.into_iter().map(|path| Self { path }).collect()
+        Ok(paths.into_iter().map(|path| Self { path }).collect())
     }
 
     /// What waits for a decision there.
@@ -273,7 +288,8 @@ impl Client {
             path: self.path.clone(),
             source: io::Error::other(error),
         };
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
         tokio::spawn(connection);
         let request = hyper::Request::builder()
             .method(method)
@@ -290,6 +306,10 @@ impl Client {
             return serde_json::from_slice(&bytes).map_err(|_syntax| ClientError::Garbled);
         }
         let problem: Problem = serde_json::from_slice(&bytes).map_err(|_syntax| ClientError::Garbled)?;
-        Err(if status == StatusCode::NOT_FOUND { ClientError::NoSuchHold } else { ClientError::Refused(problem.error) })
+        Err(if status == StatusCode::NOT_FOUND {
+            ClientError::NoSuchHold
+        } else {
+            ClientError::Refused(problem.error)
+        })
     }
 }

@@ -12,14 +12,14 @@ use tokio::sync::oneshot;
 use super::clock::boot_now;
 use super::gatekeeper::{Gatekeeper, Held};
 use super::live::{Live, Notice, Outcome};
-use crate::credential::Scanner;
+use crate::credential::scan::Scanner;
 use crate::decode::{Record, session_of};
 use crate::event::{Action, Decided, Decision, Enforced, Fact, ProcessId};
 use crate::pipeline::Verdict;
 use crate::policy::Finding;
 use crate::response::{Hold, Holds, NotDecided};
 use crate::sensor::{Rings, Sensor};
-use crate::store::{End, WriteError};
+use crate::store::capture::{End, WriteError};
 
 /// How long small records may lie in the ring unread.
 const TICK: Duration = Duration::from_millis(15);
@@ -47,7 +47,11 @@ pub enum Command {
     /// Tell how many processes of a session are alive.
     Members(u64, oneshot::Sender<Vec<u32>>),
     /// End a session with this exit code.
-    End { number: u64, exit_code: u8, reply: oneshot::Sender<Result<(Outcome, End), (Box<Outcome>, WriteError)>> },
+    End {
+        number: u64,
+        exit_code: u8,
+        reply: oneshot::Sender<Result<(Outcome, End), (Box<Outcome>, WriteError)>>,
+    },
 }
 
 /// Why a decision was refused.
@@ -107,7 +111,11 @@ impl Engine {
     ///
     /// # Errors
     /// No descriptor is to be had.
-    pub fn new(sensor: Sensor, scanner: Scanner, notices: mpsc::Sender<Notice>) -> std::io::Result<(Self, Handle)> {
+    pub fn new(
+        sensor: Sensor,
+        scanner: Scanner,
+        notices: mpsc::Sender<Notice>,
+    ) -> std::io::Result<(Self, Handle)> {
         let (sender, commands) = mpsc::channel();
         let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
         let engine = Self {
@@ -197,7 +205,13 @@ impl Engine {
                 severity: finding.severity,
                 pid: held.tgid,
                 process: held.process,
-                command: running.live.pipeline().session().tree().name_at(held.process, finding.event).to_owned(),
+                command: running
+                    .live
+                    .pipeline()
+                    .session()
+                    .tree()
+                    .name_at(held.process, finding.event)
+                    .to_owned(),
                 host: finding.host.clone(),
                 reasons: finding.reasons.clone(),
                 since: finding.time,
@@ -253,8 +267,11 @@ impl Engine {
 
     /// A process has ended; what it had waiting is decided.
     fn ended(&mut self, number: u64, process: ProcessId) {
-        while let Some(id) =
-            self.sessions.get(&number).and_then(|running| running.holds.of(process)).map(|hold| hold.id.clone())
+        while let Some(id) = self
+            .sessions
+            .get(&number)
+            .and_then(|running| running.holds.of(process))
+            .map(|hold| hold.id.clone())
         {
             let _ = self.decide(number, &id, Decision::Gone, "holdfire", None, None);
         }
@@ -265,8 +282,11 @@ impl Engine {
         let now = boot_now();
         let numbers: Vec<u64> = self.sessions.keys().copied().collect();
         for number in numbers {
-            while let Some(id) =
-                self.sessions.get(&number).and_then(|running| running.holds.expired(now)).map(|hold| hold.id.clone())
+            while let Some(id) = self
+                .sessions
+                .get(&number)
+                .and_then(|running| running.holds.expired(now))
+                .map(|hold| hold.id.clone())
             {
                 let _ = self.decide(number, &id, Decision::Expired, "holdfire", None, None);
             }

@@ -36,7 +36,13 @@ pub(super) struct Gatekeeper {
 
 impl Gatekeeper {
     pub(super) fn new(sensor: Sensor) -> Self {
-        Self { sensor, judged: HashMap::new(), lost: HashMap::new(), ending: HashSet::new(), set: HashMap::new() }
+        Self {
+            sensor,
+            judged: HashMap::new(),
+            lost: HashMap::new(),
+            ending: HashSet::new(),
+            set: HashMap::new(),
+        }
     }
 
     /// Carries out the verdict on one gated write and lets the process run on, unless it is to end. The order matters:
@@ -109,8 +115,14 @@ impl Gatekeeper {
         cookies.extend(descriptors.iter().map(|descriptor| descriptor.cookie));
         cookies.sort_unstable();
         cookies.dedup();
-        let owner =
-            Socket { session: held.session, process: held.process.0, tgid: held.tgid, state, seen: 0, dropped: 0 };
+        let owner = Socket {
+            session: held.session,
+            process: held.process.0,
+            tgid: held.tgid,
+            state,
+            seen: 0,
+            dropped: 0,
+        };
         for cookie in &cookies {
             self.sensor.set_socket(*cookie, state, Some(owner))?;
         }
@@ -155,7 +167,8 @@ impl Gatekeeper {
             let told = self.lost.entry(process).or_default();
             let fresh = gate.lost.saturating_sub(*told);
             *told = gate.lost;
-            let held = Held { session: gate.session, process: ProcessId(process), tgid: gate.tgid, stopped: true };
+            let held =
+                Held { session: gate.session, process: ProcessId(process), tgid: gate.tgid, stopped: true };
             writes.extend((0..fresh).map(|_| held));
         }
         writes

@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::credential::{Redactor, ScanRequest, Scanner};
+use crate::credential::Redactor;
+use crate::credential::scan::{ScanRequest, Scanner};
 use crate::decode::{Record, Seen, file, process, socket, tls::TlsDecoder};
 use crate::detect::Catalog;
 use crate::event::{
-    CredentialsSeen, Event, Fact, FileOpened, Lost, Place, ProcessId, ScanOutcome, SessionEnded, SessionStarted, Unread,
+    CredentialsSeen, Event, Fact, FileOpened, Lost, Place, ProcessId, ScanOutcome, SessionEnded,
+    SessionStarted, Unread,
 };
 use crate::pipeline::{Pipeline, Step, Verdict};
 use crate::policy::{Finding, Policy};
-use crate::store::{End, WriteError, Writer};
+use crate::store::capture::{End, WriteError, Writer};
 use crate::time::Timestamp;
 
 /// What the people at the terminal are told.
@@ -52,6 +54,8 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// A process of the session was killed by a verdict.
     pub killed: bool,
+    /// From the first event to the end.
+    pub lasted: std::time::Duration,
 }
 
 /// One running session.
@@ -65,6 +69,7 @@ pub struct Live {
     redactor: Redactor,
     writer: Writer,
     seq: u64,
+    began: Timestamp,
     /// Members alive, by process.
     alive: BTreeSet<ProcessId>,
     pub outcome: Outcome,
@@ -93,6 +98,7 @@ impl Live {
             redactor,
             writer,
             seq: 0,
+            began: time,
             alive: BTreeSet::new(),
             outcome: Outcome::default(),
             notices: Vec::new(),
@@ -141,7 +147,8 @@ impl Live {
                 let worst = verdicts.max().unwrap_or(Verdict::Release);
                 let last = write.header.flags & monitor_common::tls::LAST != 0;
                 let gated = write.header.flags & monitor_common::tls::GATED != 0;
-                return (last && gated).then(|| worst.max(self.pipeline.standing(ProcessId(write.header.process))));
+                return (last && gated)
+                    .then(|| worst.max(self.pipeline.standing(ProcessId(write.header.process))));
             }
             Record::Closed(_) | Record::Skip => {}
         }
@@ -205,7 +212,8 @@ impl Live {
     /// Gives a fact its place, keeps it, and lets it be judged.
     pub fn keep(&mut self, seen: Seen) -> Step {
         self.seq += 1;
-        let event = Event { seq: self.seq, time: seen.time, pid: seen.pid, process: seen.process, fact: seen.fact };
+        let event =
+            Event { seq: self.seq, time: seen.time, pid: seen.pid, process: seen.process, fact: seen.fact };
         self.outcome.events += 1;
         let written = self.writer.event(&event);
         self.tell(written);
@@ -240,8 +248,13 @@ impl Live {
     ///
     /// # Errors
     /// The capture could not be closed.
-    pub fn end(mut self, time: Timestamp, exit_code: u8) -> Result<(Outcome, End), (Box<Outcome>, WriteError)> {
+    pub fn end(
+        mut self,
+        time: Timestamp,
+        exit_code: u8,
+    ) -> Result<(Outcome, End), (Box<Outcome>, WriteError)> {
         self.own(time, Fact::SessionEnded(SessionEnded { exit_code, lost: self.outcome.lost }));
+        self.outcome.lasted = time.since(self.began);
         match self.writer.finish(time) {
             Ok(end) => Ok((self.outcome, end)),
             Err(error) => Err((Box::new(self.outcome), error)),

@@ -10,6 +10,6 @@ mod gatekeeper;
 mod live;
 
 pub use self::clock::{boot_now, wall_now};
-pub use self::control::{Client, ClientError, Decide, Peer, serve};
+pub use self::control::{Client, ClientError, Decide, bind, serve};
 pub use self::engine::{Command, Engine, Handle, Refused};
 pub use self::live::{Given, Live, LiveError, Notice, Outcome};

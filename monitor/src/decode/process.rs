@@ -22,8 +22,11 @@ pub fn executed(exec: &Exec, args: &[u8], redactor: &Redactor) -> Seen {
     let split = paths.len().min(exec.exe_len as usize);
     let args = front(args, exec.args_len);
     let args = args.strip_suffix(b"\0").unwrap_or(args);
-    let mut argv: Vec<String> =
-        args.split(|byte| *byte == 0).take(ARGUMENTS + 1).map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
+    let mut argv: Vec<String> = args
+        .split(|byte| *byte == 0)
+        .take(ARGUMENTS + 1)
+        .map(|arg| String::from_utf8_lossy(arg).into_owned())
+        .collect();
     if args.is_empty() {
         argv.clear();
     }

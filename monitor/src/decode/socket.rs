@@ -14,8 +14,11 @@ const UDP: u8 = 17;
 /// A connect.
 pub fn connected(connect: &Connect) -> Seen {
     let [a, b, c, d, ..] = connect.address;
-    let address: IpAddr =
-        if connect.version == 4 { Ipv4Addr::new(a, b, c, d).into() } else { Ipv6Addr::from(connect.address).into() };
+    let address: IpAddr = if connect.version == 4 {
+        Ipv4Addr::new(a, b, c, d).into()
+    } else {
+        Ipv6Addr::from(connect.address).into()
+    };
     let fact = Connected {
         socket: connect.cookie,
         peer: SocketAddr::new(address.to_canonical(), connect.port),
@@ -40,7 +43,8 @@ mod tests {
         fn check(version: u8, address: &[u8], expect: &str) {
             let mut bytes = [0; 16];
             bytes[..address.len()].copy_from_slice(address);
-            let seen = connected(&Connect { version, address: bytes, port: 443, protocol: 6, ..Connect::default() });
+            let seen =
+                connected(&Connect { version, address: bytes, port: 443, protocol: 6, ..Connect::default() });
             let Fact::Connected(connected) = seen.fact else { panic!() };
             assert_eq!(connected.peer.to_string(), expect);
         }

@@ -66,7 +66,13 @@ impl TlsDecoder {
         self.write(write, plaintext, damaged, redactor)
     }
 
-    fn write(&mut self, write: &Write, plaintext: Zeroizing<Vec<u8>>, damaged: bool, redactor: &Redactor) -> Vec<Seen> {
+    fn write(
+        &mut self,
+        write: &Write,
+        plaintext: Zeroizing<Vec<u8>>,
+        damaged: bool,
+        redactor: &Redactor,
+    ) -> Vec<Seen> {
         self.clock += 1;
         self.make_room();
         let key = (write.header.process, write.stream);
@@ -94,8 +100,11 @@ impl TlsDecoder {
             seen.push(Seen::new(&write.header, Fact::Unread(unread)));
         }
         if let Some(unreadable) = stream.requests.take_unreadable() {
-            let unread =
-                Unread { stream: write.stream, why: unreadable.why.as_str().to_owned(), bytes: unreadable.bytes };
+            let unread = Unread {
+                stream: write.stream,
+                why: unreadable.why.as_str().to_owned(),
+                bytes: unreadable.bytes,
+            };
             seen.push(Seen::new(&write.header, Fact::Unread(unread)));
         }
         let keep = if plaintext.len() <= REPEAT_LIMIT { plaintext } else { Zeroizing::default() };
@@ -159,11 +168,15 @@ mod tests {
 
         fn chunk(&mut self, buffer: u64, offset: u32, flags: u16, bytes: &[u8]) -> Vec<String> {
             let header = Header { tid: 5, tgid: 5, process: 9, flags, ..Header::default() };
-            let write = Write { header, stream: 1, buffer, offset, len: bytes.len() as u32, ..Write::default() };
+            let write =
+                Write { header, stream: 1, buffer, offset, len: bytes.len() as u32, ..Write::default() };
             let seen = self.decoder.take(&write, bytes, &self.redactor);
             let tell = |seen: Seen| match seen.fact {
                 Fact::Requested(request) => {
-                    format!("{} {} {} complete={}", request.index, request.method, request.path, request.complete)
+                    format!(
+                        "{} {} {} complete={}",
+                        request.index, request.method, request.path, request.complete
+                    )
                 }
                 Fact::Unread(unread) => unread.why,
                 Fact::TlsOpened(opened) => opened.probe,
@@ -177,7 +190,10 @@ mod tests {
     fn chunks_of_a_write_are_put_together() {
         let mut bench = Bench::new();
         assert!(bench.chunk(100, 0, 0, b"GET /a HTTP/1.1\r\n").is_empty());
-        assert_eq!(bench.chunk(100, 17, LAST, b"Host: x\r\n\r\n"), ["openssl:SSL_write", "0 GET /a complete=true"]);
+        assert_eq!(
+            bench.chunk(100, 17, LAST, b"Host: x\r\n\r\n"),
+            ["openssl:SSL_write", "0 GET /a complete=true"]
+        );
     }
 
     #[test]
@@ -195,7 +211,10 @@ mod tests {
     #[test]
     fn missing_bytes_are_told() {
         let mut bench = Bench::new();
-        assert_eq!(bench.chunk(100, 16_384, LAST, b"tail"), ["openssl:SSL_write", "0   complete=false", "lost-bytes"]);
+        assert_eq!(
+            bench.chunk(100, 16_384, LAST, b"tail"),
+            ["openssl:SSL_write", "0   complete=false", "lost-bytes"]
+        );
         let mut bench = Bench::new();
         assert_eq!(bench.chunk(100, 0, LAST | UNREADABLE, b"")[1..], ["unreadable-memory"]);
     }

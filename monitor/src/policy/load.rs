@@ -6,7 +6,8 @@ use super::file::PolicyFile;
 use crate::yaml::{self, Mistake};
 
 /// The policy shipped in the program.
-const DEFAULT: &str = include_str!("../../../policies/default.yaml");
+/// The policy that judges when none is named.
+pub const DEFAULT: &str = include_str!("../../../policies/default.yaml");
 
 /// A policy cannot be used. Nothing of it is in force.
 #[derive(Debug, thiserror::Error)]

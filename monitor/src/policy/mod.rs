@@ -20,5 +20,5 @@ mod situation;
 pub use self::evaluate::{Hold, Policy};
 pub use self::file::{Destination, OnMonitorExit, OnTimeout};
 pub use self::finding::{Credential, Finding, Origin, Provenance, Severity};
-pub use self::load::{PolicyError, schema};
+pub use self::load::{DEFAULT, PolicyError, schema};
 pub use self::situation::{CredentialFacts, Judgement, Situation};

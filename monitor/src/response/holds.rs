@@ -85,7 +85,8 @@ impl Holds {
                     (Some(_), Some(_)) => return Err(NotDecided::Ambiguous),
                     (None, _) => {
                         let earlier = self.decided.iter().rev().find(|(known, _)| known == id);
-                        return Err(earlier.map_or(NotDecided::NoSuchHold, |(_, past)| NotDecided::AlreadyDecided(*past)));
+                        return Err(earlier
+                            .map_or(NotDecided::NoSuchHold, |(_, past)| NotDecided::AlreadyDecided(*past)));
                     }
                 }
             }
@@ -135,7 +136,10 @@ mod tests {
         assert_eq!(holds.decide("H-1", Decision::Denied).unwrap().id, "H-1");
         assert_eq!(holds.decide("H-9", Decision::Denied), Err(NotDecided::NoSuchHold));
         assert_eq!(holds.decide("H-12", Decision::Approved).unwrap().id, "H-12");
-        assert_eq!(holds.decide("H-12", Decision::Denied), Err(NotDecided::AlreadyDecided(Decision::Approved)));
+        assert_eq!(
+            holds.decide("H-12", Decision::Denied),
+            Err(NotDecided::AlreadyDecided(Decision::Approved))
+        );
     }
 
     #[test]

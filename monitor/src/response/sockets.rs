@@ -28,8 +28,11 @@ pub fn open_sockets(pid: u32) -> io::Result<Vec<Descriptor>> {
     let process = pidfd_open(pid)?;
     let mut sockets = Vec::new();
     for entry in fs::read_dir(format!("/proc/{pid}/fd"))?.take(DESCRIPTORS).flatten() {
-        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()) else { continue };
-        let is_socket = fs::read_link(entry.path()).is_ok_and(|target| target.to_string_lossy().starts_with("socket:"));
+        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()) else {
+            continue;
+        };
+        let is_socket =
+            fs::read_link(entry.path()).is_ok_and(|target| target.to_string_lossy().starts_with("socket:"));
         if !is_socket {
             continue;
         }
@@ -52,14 +55,19 @@ pub fn abort(socket: &Descriptor) -> io::Result<()> {
     #[allow(unsafe_code, reason = "no safe wrapper connects to AF_UNSPEC")]
     // SAFETY: the address is a valid sockaddr of the length given, and lives through the call.
     let result = unsafe {
-        libc::connect(socket.fd.as_raw_fd(), &raw const nowhere, size_of::<libc::sockaddr>() as libc::socklen_t)
+        libc::connect(
+            socket.fd.as_raw_fd(),
+            &raw const nowhere,
+            size_of::<libc::sockaddr>() as libc::socklen_t,
+        )
     };
     if result == 0 {
         return Ok(());
     }
     let refused = io::Error::last_os_error();
     // A thread waits inside this socket: ending both directions wakes it.
-    nix::sys::socket::shutdown(socket.fd.as_raw_fd(), nix::sys::socket::Shutdown::Both).map_err(|_also_refused| refused)
+    nix::sys::socket::shutdown(socket.fd.as_raw_fd(), nix::sys::socket::Shutdown::Both)
+        .map_err(|_also_refused| refused)
 }
 
 /// Lets a released socket send now what its timer would only send later: setting TCP_NODELAY pushes what is queued.

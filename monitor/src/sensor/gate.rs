@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use aya::maps::{HashMap, Map, MapData, MapError, RingBuf};
 use aya::Ebpf;
+use aya::maps::{HashMap, Map, MapData, MapError, RingBuf};
 use monitor_common::gate::{Gate, Release};
 use monitor_common::record::{LossKey, kind};
 use monitor_common::session::{ARMED, LAUNCHER, Member};
@@ -68,7 +68,9 @@ impl Sensor {
     pub fn launch(&mut self, session: u64, armed: bool) -> Result<(), GateError> {
         let flags = LAUNCHER | if armed { ARMED } else { 0 };
         let member = Member { session, process: 0, flags, pad: 0 };
-        self.sessions.insert(std::process::id(), member, 0).map_err(|source| GateError { map: "SESSIONS", source })
+        self.sessions
+            .insert(std::process::id(), member, 0)
+            .map_err(|source| GateError { map: "SESSIONS", source })
     }
 
     /// Ends what [`Self::launch`] began.
@@ -139,7 +141,9 @@ impl Sensor {
     pub fn set_socket(&mut self, cookie: u64, state: u32, owner: Option<Socket>) -> Result<(), GateError> {
         let refused = |source| GateError { map: "SOCKETS_BY_COOKIE", source };
         match (self.sockets.get(&cookie, 0), owner) {
-            (Ok(socket), _) => self.sockets.insert(cookie, Socket { state, ..socket }, EXISTING).map_err(refused),
+            (Ok(socket), _) => {
+                self.sockets.insert(cookie, Socket { state, ..socket }, EXISTING).map_err(refused)
+            }
             (Err(MapError::KeyNotFound), Some(owner)) => {
                 self.sockets.insert(cookie, Socket { state, ..owner }, 0).map_err(refused)
             }

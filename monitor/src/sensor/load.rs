@@ -17,34 +17,43 @@ use super::library;
 /// The kernel half, laid here by build.rs; aligned because it is parsed in place.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/holdfire-ebpf"));
 
-/// Why the kernel half is not in place. Each sentence ends with what to do.
+/// Why the kernel half is not in place.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    #[error(
-        "holdfire must run as root to load its probes; run it with sudo, and name the user for the command with --user"
-    )]
+    #[error("loading probes takes root")]
     NotRoot,
-    #[error("this kernel has no type information ({VMLINUX}); run a kernel built with CONFIG_DEBUG_INFO_BTF=y, as all current distributions do", VMLINUX = btf::VMLINUX)]
+    #[error("this kernel has no type information ({VMLINUX})", VMLINUX = btf::VMLINUX)]
     NoBtf { source: std::io::Error },
     #[error("this kernel's type information does not fit holdfire")]
     Btf(#[from] BtfError),
-    #[error(
-        "no cgroup v2 hierarchy is mounted, so packets cannot be held; mount one with: mount -t cgroup2 none /sys/fs/cgroup/unified"
-    )]
+    #[error("no cgroup v2 hierarchy is mounted, so packets cannot be held")]
     NoCgroup2,
-    #[error("the kernel refused holdfire's probes as a whole; `holdfire doctor` shows what this host lacks")]
+    #[error("the kernel refused the probes as a whole")]
     Object { source: Box<aya::EbpfError> },
-    #[error(
-        "the kernel refused the probe {program} ({place}), and without it {without}; `holdfire doctor` shows what this host lacks"
-    )]
-    Hook {
-        program: &'static str,
-        place: String,
-        without: &'static str,
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    #[error("the kernel object lacks the map {0}; rebuild holdfire")]
+    #[error("the kernel refused the probe {program} ({place}: {why}); without it {without}")]
+    Hook { program: &'static str, place: String, without: &'static str, why: String },
+    #[error("the kernel object lacks the map {0}")]
     NoMap(&'static str),
+}
+
+impl LoadError {
+    /// What to do about it.
+    pub fn next_step(&self) -> &'static str {
+        match self {
+            Self::NotRoot => {
+                "run it with sudo; the command itself runs as whoever called sudo, or as --user says"
+            }
+            Self::NoBtf { .. } => {
+                "run a kernel built with CONFIG_DEBUG_INFO_BTF=y, as those of all current distributions are"
+            }
+            Self::Btf(_) => "run a kernel from 5.10 on, or report this one",
+            Self::NoCgroup2 => {
+                "mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified"
+            }
+            Self::Object { .. } | Self::Hook { .. } => "holdfire doctor shows what this host lacks",
+            Self::NoMap(_) => "build holdfire anew: its two halves do not fit together",
+        }
+    }
 }
 
 /// How one hook fared.
@@ -144,11 +153,12 @@ pub fn load() -> Result<Loaded, LoadError> {
             match attach(&mut ebpf, hook, &cgroup, kernel.as_ref()) {
                 Ok(files) => Outcome::In(files),
                 Err(source) if hook.required => {
+                    let why = reason(source.as_ref());
                     return Err(LoadError::Hook {
                         program: hook.program,
                         place: place(hook.attach),
                         without: hook.without,
-                        source,
+                        why,
                     });
                 }
                 Err(source) => Outcome::Refused(reason(source.as_ref())),
@@ -163,9 +173,8 @@ pub fn load() -> Result<Loaded, LoadError> {
         && let Some(last) = attached.iter().rfind(refused)
         && let Outcome::Refused(why) = &last.outcome
     {
-        let source = why.clone().into();
-        let (program, without) = (last.hook.program, last.hook.without);
-        return Err(LoadError::Hook { program, place: place(last.hook.attach), without, source });
+        let (program, without, why) = (last.hook.program, last.hook.without, why.clone());
+        return Err(LoadError::Hook { program, place: place(last.hook.attach), without, why });
     }
     Ok(Loaded { ebpf, attached })
 }

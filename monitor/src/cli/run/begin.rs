@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,10 @@ use std::time::Duration;
 use super::child::Identity;
 use super::teller;
 use crate::cli::{Context, Exit, Failure, RunArgs, judge};
-use crate::credential::{Redactor, ScanRequest, Scanner, arguments, environment, load_or_create};
+use crate::credential::given::{arguments, environment};
+use crate::credential::host_key;
+use crate::credential::scan::{ScanRequest, Scanner};
+use crate::credential::{Limits, Redactor};
 use crate::daemon::{Given, Live, boot_now, wall_now};
 use crate::detect::Catalog;
 use crate::event::{CredentialsSeen, Mode, Place, Rung, ScanOutcome, SessionStarted};
@@ -50,8 +54,8 @@ pub(super) fn begin(args: &RunArgs, identity: &Identity, context: &Context) -> R
     let catalog = Catalog::builtin()
         .map_err(|error| Failure::new(Exit::RunFailed, "The built-in catalogue is broken").because(error))?;
 
-    let loaded = load().map_err(|error| not_loaded(&error))?;
-    let key = load_or_create(&context.settings.state_dir.join("host.key"))
+    let loaded = load().map_err(Failure::not_loaded)?;
+    let key = host_key::load_or_create(&context.settings.state_dir.join("host.key"))
         .map_err(|error| Failure::new(Exit::RunFailed, "There is no key for fingerprints").because(error))?;
     let fingerprinter = Fingerprinter::new(&key);
     let redactor = Redactor::new(fingerprinter.clone());
@@ -72,7 +76,7 @@ pub(super) fn begin(args: &RunArgs, identity: &Identity, context: &Context) -> R
     };
     let writer = create(&mut header, context)?;
 
-    let mut scanner = Scanner::new();
+    let mut scanner = Scanner::new(Limits::default());
     let (given, given_known) = given(args, &redactor, &mut scanner);
     let argv: Vec<String> = args.command.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let rung = if args.mode == Mode::Observe { Rung::Alert } else { Rung::StopAndEgress };
@@ -94,20 +98,13 @@ pub(super) fn begin(args: &RunArgs, identity: &Identity, context: &Context) -> R
     let monitoring = teller::monitoring(&started);
     let hold_timeout = policy.hold().timeout;
     let number = session_number(&header.session);
-    let live = Live::begin(number, started, given, time, (Arc::new(policy), Arc::new(catalog)), redactor, writer)
-        .map_err(|error| Failure::new(Exit::RunFailed, "The session cannot be recorded").because(error))?;
-    let (sensor, rings) = Sensor::new(loaded).map_err(|error| not_loaded(&error))?;
+    let live =
+        Live::begin(number, started, given, time, (Arc::new(policy), Arc::new(catalog)), redactor, writer)
+            .map_err(|error| {
+                Failure::new(Exit::RunFailed, "The session cannot be recorded").because(error)
+            })?;
+    let (sensor, rings) = Sensor::new(loaded).map_err(Failure::not_loaded)?;
     Ok(Begun { live, sensor, rings, scanner, hold_timeout, monitoring })
-}
-
-/// The kernel half is missing: one sentence that names what, and what to do.
-fn not_loaded(error: &LoadError) -> Failure {
-    let (what, next) = error.told();
-    let failure = Failure::new(Exit::Privilege, what).next(next);
-    match error.cause() {
-        Some(cause) => failure.because(std::io::Error::other(cause)),
-        None => failure,
-    }
 }
 
 fn create(header: &mut Header, context: &Context) -> Result<Writer, Failure> {
@@ -121,9 +118,12 @@ fn create(header: &mut Header, context: &Context) -> Result<Writer, Failure> {
                 attempts += 1;
             }
             Err(error) => {
-                return Err(Failure::new(Exit::RunFailed, "The session cannot be recorded, so the command is not run")
-                    .because(error)
-                    .next("name a folder that can be written with --state-dir"));
+                return Err(Failure::new(
+                    Exit::RunFailed,
+                    "The session cannot be recorded, so the command is not run",
+                )
+                .because(error)
+                .next("name a folder that can be written with --state-dir"));
             }
             Ok(writer) => return Ok(writer),
         }
@@ -142,11 +142,21 @@ fn given(args: &RunArgs, redactor: &Redactor, scanner: &mut Scanner) -> (Given, 
     ];
     // Only the standard streams are passed on: all other descriptors of holdfire close at exec.
     for fd in 0..3 {
-        let Ok(target) = fs::read_link(format!("/proc/self/fd/{fd}")) else { continue };
+        let link = format!("/proc/self/fd/{fd}");
+        let (Ok(target), Ok(file)) = (fs::read_link(&link), fs::metadata(&link)) else { continue };
+        if !file.is_file() {
+            continue;
+        }
         let path = target.to_string_lossy().into_owned();
-        let request = ScanRequest { pid: std::process::id(), fd: Some(fd), path: &path, dev: 0, ino: 0 };
-        if let Some(found) = scanner.scan_inherited(&request, redactor) {
-            seen.push(CredentialsSeen { place: Place::Inherited { path }, sightings: found.sightings, scan: found.outcome });
+        let dev = kernel_dev(file.dev());
+        let request =
+            ScanRequest { pid: std::process::id(), fd: Some(fd), path: &path, dev, ino: file.ino() };
+        if let Some(found) = scanner.scan(&request, redactor) {
+            seen.push(CredentialsSeen {
+                place: Place::Inherited { path },
+                sightings: found.sightings,
+                scan: found.outcome,
+            });
         }
     }
     seen.retain(|seen| !seen.sightings.is_empty() || seen.scan != ScanOutcome::Whole);
@@ -155,6 +165,11 @@ fn given(args: &RunArgs, redactor: &Redactor, scanner: &mut Scanner) -> (Given, 
         known.learn(sighting.fingerprint);
     }
     (Given { seen }, known)
+}
+
+/// stat(2)'s device number as the kernel half writes it: major << 20 | minor.
+fn kernel_dev(dev: u64) -> u32 {
+    libc::major(dev) << 20 | libc::minor(dev)
 }
 
 fn file_name(command: &[OsString]) -> String {
@@ -176,8 +191,8 @@ fn session_number(id: &str) -> u64 {
 
 fn random() -> Result<[u8; 8], Failure> {
     let mut bytes = [0; 8];
-    File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).map_err(|error| {
-        Failure::new(Exit::RunFailed, "There is no randomness to be had").because(error)
-    })?;
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(|error| Failure::new(Exit::RunFailed, "There is no randomness to be had").because(error))?;
     Ok(bytes)
 }

@@ -41,7 +41,8 @@ impl Identity {
     /// There is no such user.
     pub(super) fn choose(name: Option<&str>) -> Result<Self, Failure> {
         let unknown = |name: &str| {
-            Failure::new(Exit::Usage, format!("There is no user {name}")).next("name a user of this host with --user")
+            Failure::new(Exit::Usage, format!("There is no user {name}"))
+                .next("name a user of this host with --user")
         };
         let named = match name {
             Some(name) => Some(User::from_name(name).ok().flatten().ok_or_else(|| unknown(name))?),
@@ -52,7 +53,8 @@ impl Identity {
         };
         let login = CString::new(user.name.as_str()).map_err(|_nul| unknown(&user.name))?;
         let groups = getgrouplist(&login, user.gid).map_err(|error| {
-            Failure::new(Exit::RunFailed, format!("The groups of {} cannot be read", user.name)).because(error)
+            Failure::new(Exit::RunFailed, format!("The groups of {} cannot be read", user.name))
+                .because(error)
         })?;
         Ok(Self { user: Some(user), groups })
     }
@@ -81,7 +83,11 @@ pub(super) fn start(command: &[OsString], identity: &Identity) -> Result<Child, 
     let mut child = Command::new(program);
     child.args(args);
     if let Some(user) = &identity.user {
-        child.env("HOME", &user.dir).env("USER", &user.name).env("LOGNAME", &user.name).env("SHELL", &user.shell);
+        child
+            .env("HOME", &user.dir)
+            .env("USER", &user.name)
+            .env("LOGNAME", &user.name)
+            .env("SHELL", &user.shell);
         let (uid, gid, groups) = (user.uid, user.gid, identity.groups.clone());
         #[allow(unsafe_code, reason = "becoming another user happens between fork and exec")]
         // SAFETY: the closure makes three system calls on values made before the fork; it neither allocates nor locks.

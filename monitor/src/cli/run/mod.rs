@@ -13,7 +13,7 @@ use self::begin::Begun;
 use self::child::{Identity, NotStarted};
 use self::teller::Teller;
 use super::{Context, Exit, Failure, RunArgs};
-use crate::daemon::{Command, Engine, Handle, serve};
+use crate::daemon::{Command, Engine, Handle, bind, serve};
 use crate::event::Mode;
 
 /// How often a session whose command has ended is asked whether others of its processes have, too.
@@ -31,13 +31,15 @@ pub(super) fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
     // Before any other thread exists, so that all of them leave signals to the one that forwards them.
     let signals = signals::block().map_err(|error| run_failed("Signals cannot be taken over", error))?;
 
-    let Begun { live, sensor, rings, scanner, hold_timeout, monitoring } = begin::begin(&args, &identity, context)?;
+    let Begun { live, sensor, rings, scanner, hold_timeout, monitoring } =
+        begin::begin(&args, &identity, context)?;
     let (number, id) = (live.number, live.id.clone());
     let (notices, told) = mpsc::channel();
     let (mut engine, handle) = Engine::new(sensor, scanner, notices)
         .map_err(|error| run_failed("The monitor cannot be started", error))?;
     engine.add(live, hold_timeout);
-    let engine = thread::Builder::new().name("holdfire-engine".to_owned()).spawn(move || engine.run(rings))?;
+    let engine =
+        thread::Builder::new().name("holdfire-engine".to_owned()).spawn(move || engine.run(rings))?;
 
     context.printer.note(monitoring);
     thread::scope(|scope| {
@@ -51,9 +53,12 @@ pub(super) fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
         let engine = engine.join();
         let told = telling.join();
         if engine.is_err() || told.is_err() {
-            return Err(Failure::new(Exit::RunFailed, "The monitor broke while the command ran; its connections stay held")
-                .next("report this with the output above")
-                .into());
+            return Err(Failure::new(
+                Exit::RunFailed,
+                "The monitor broke while the command ran; its connections stay held",
+            )
+            .next("report this with the output above")
+            .into());
         }
         exit
     })
@@ -75,12 +80,14 @@ fn watch(
     };
     launch(true).map_err(|why| run_failed("The session cannot be opened", std::io::Error::other(why)))?;
     let child = child::start(&args.command, identity);
-    launch(false).map_err(|why| run_failed("The session cannot be closed to others", std::io::Error::other(why)))?;
+    launch(false)
+        .map_err(|why| run_failed("The session cannot be closed to others", std::io::Error::other(why)))?;
 
     let (exit, begun) = match child {
         Ok(mut child) => {
             let forwarding = signals.forward(child.id(), number, handle.clone());
-            let status = child.wait().map_err(|error| run_failed("The command cannot be waited for", error))?;
+            let status =
+                child.wait().map_err(|error| run_failed("The command cannot be waited for", error))?;
             forwarding.command_ended();
             linger(number, handle, context);
             forwarding.end();
@@ -104,7 +111,9 @@ fn watch(
     let exit = teller::exit(exit, &outcome, args.fail_on);
     context.printer.note(teller::finished(&outcome, exit));
     if let Some(error) = not_closed {
-        context.printer.note(teller::warning(&format!("the capture of this session could not be closed: {error}")));
+        context
+            .printer
+            .note(teller::warning(&format!("the capture of this session could not be closed: {error}")));
     }
     Ok(exit)
 }
@@ -129,11 +138,15 @@ fn linger(number: u64, handle: &Handle, context: &Context) {
 /// Serves the control socket on a thread of its own until the returned runtime is dropped.
 fn control(id: &str, handle: Handle, context: &Context) -> Result<Control, Failure> {
     let failed = |error| run_failed("The control socket cannot be served", error);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
     let path = context.settings.run_dir.join(format!("{id}.sock"));
-    let (socket, listening) = (path.clone(), serve::bind(&path).map_err(failed)?);
-    runtime.spawn(async move { serve::serve(listening, handle).await });
-    Ok(Control { runtime: Some(runtime), socket })
+    let listener = {
+        let _entered = runtime.enter();
+        bind(&path).map_err(failed)?
+    };
+    runtime.spawn(serve(listener, handle));
+    Ok(Control { runtime: Some(runtime), socket: path })
 }
 
 /// The control socket; taken away when dropped.

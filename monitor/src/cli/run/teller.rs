@@ -53,10 +53,14 @@ fn told(notice: &Notice) -> Option<String> {
         Notice::Held(hold) => held(hold),
         Notice::Decided { hold, decided, waited } => decided_line(hold, decided, *waited),
         Notice::NotWritten(why) => warning(why),
-        Notice::GateFailed(why) => line(style::BAD, "Gate failed", &format!("{}; what it holds stays held", safe(why))),
-        Notice::Lost(lost) => {
-            warning(&format!("{} records of kind {} were lost; holdfire explain says so too", count(lost.count), lost.record))
+        Notice::GateFailed(why) => {
+            line(style::BAD, "Gate failed", &format!("{}; what it holds stays held", safe(why)))
         }
+        Notice::Lost(lost) => warning(&format!(
+            "{} records of kind {} were lost; holdfire explain says so too",
+            count(lost.count),
+            lost.record
+        )),
     })
 }
 
@@ -92,11 +96,21 @@ fn decided_line(hold: &Hold, decided: &Decided, waited: std::time::Duration) -> 
     let reason = reason.unwrap_or_default();
     let (by, waited) = (safe(&decided.by), span(waited));
     match decided.decision {
-        Decision::Approved => line(style::GOOD, "Approved", &format!("{} by {by}{reason} after {waited}", hold.id)),
-        Decision::Denied => line(style::BAD, "Denied", &format!("{} by {by}{reason} after {waited}", hold.id)),
-        Decision::Killed => line(style::BAD, "Killed", &format!("{} by {by}{reason} after {waited}", hold.id)),
-        Decision::Expired => line(style::BAD, "Denied", &format!("{}: nobody decided within {waited}", hold.id)),
-        Decision::Gone => line(style::BAD, "Denied", &format!("{}: its process ended after {waited}", hold.id)),
+        Decision::Approved => {
+            line(style::GOOD, "Approved", &format!("{} by {by}{reason} after {waited}", hold.id))
+        }
+        Decision::Denied => {
+            line(style::BAD, "Denied", &format!("{} by {by}{reason} after {waited}", hold.id))
+        }
+        Decision::Killed => {
+            line(style::BAD, "Killed", &format!("{} by {by}{reason} after {waited}", hold.id))
+        }
+        Decision::Expired => {
+            line(style::BAD, "Denied", &format!("{}: nobody decided within {waited}", hold.id))
+        }
+        Decision::Gone => {
+            line(style::BAD, "Denied", &format!("{}: its process ended after {waited}", hold.id))
+        }
     }
 }
 
@@ -124,17 +138,22 @@ pub(super) fn monitoring(started: &SessionStarted) -> String {
 
 /// The last line.
 pub(super) fn finished(outcome: &Outcome, exit: Exit) -> String {
-    let of = |action: Action| outcome.findings.iter().filter(|finding| finding.action == action).count() as u64;
+    let of =
+        |action: Action| outcome.findings.iter().filter(|finding| finding.action == action).count() as u64;
     let mut parts = vec![format!("{}, {} lost", counted(outcome.events, "event"), count(outcome.lost))];
-    for (action, word) in
-        [(Action::Alert, "alerted"), (Action::Hold, "held"), (Action::Deny, "denied"), (Action::Kill, "killed")]
-    {
+    for (action, word) in [
+        (Action::Alert, "alerted"),
+        (Action::Hold, "held"),
+        (Action::Deny, "denied"),
+        (Action::Kill, "killed"),
+    ] {
         if of(action) > 0 {
             parts.push(format!("{} {word}", of(action)));
         }
     }
     parts.push(format!("exit {}", exit.code()));
-    let mut text = line(style::GOOD, "Finished", &format!("{} · {}", span(outcome.lasted), parts.join(" · ")));
+    let mut text =
+        line(style::GOOD, "Finished", &format!("{} · {}", span(outcome.lasted), parts.join(" · ")));
     if !outcome.findings.is_empty() {
         text += &below("holdfire explain @last · holdfire replay @last");
     }
@@ -168,6 +187,7 @@ pub(super) fn exit(command: Exit, outcome: &Outcome, fail_on: Option<Severity>) 
     if outcome.killed && command.code() == KILLED {
         return Exit::EndedByPolicy;
     }
-    let too_bad = fail_on.is_some_and(|limit| outcome.findings.iter().any(|finding| finding.severity >= limit));
+    let too_bad =
+        fail_on.is_some_and(|limit| outcome.findings.iter().any(|finding| finding.severity >= limit));
     if command.code() == 0 && too_bad { Exit::No } else { command }
 }
