@@ -87,6 +87,10 @@ fn explain(error: &serde_saphyr::Error) -> Mistake {
             format!("unknown value {variant:?}{}", meant(variant, expected))
         }
         E::SerdeMissingField { field, .. } => format!("the field {field:?} is missing"),
+        E::Eof { .. } => "the file ends before it says anything".to_owned(),
+        E::Unexpected { expected: "mapping start", .. } => {
+            "there should be fields here (name: value)".to_owned()
+        }
         E::DuplicateMappingKey { key: Some(key), .. } => format!("the field {key:?} stands here twice"),
         other => first_line(&other.to_string()),
     };
@@ -104,8 +108,11 @@ fn first_line(message: &str) -> String {
 pub fn meant(got: &str, known: &[&str]) -> String {
     match nearest(got, known) {
         Some(near) => format!("; did you mean {near:?}?"),
-        None if known.is_empty() => String::new(),
-        None => format!("; it is one of {}", known.join(", ")),
+        None => match known {
+            [] => String::new(),
+            [only] => format!("; it can only be {only:?}"),
+            all => format!("; it is one of {}", all.join(", ")),
+        },
     }
 }
 

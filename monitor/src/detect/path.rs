@@ -40,6 +40,11 @@ impl Path {
         last.into_iter().chain(before)
     }
 
+    /// Whether the last segment names one thing.
+    pub(super) fn ends_in_identifier(&self) -> bool {
+        self.0.last().is_some_and(|last| is_identifier(last))
+    }
+
     /// This path taken apart around the verb found at the place `at` of [`Self::verb_places`]: what stands before the verb,
     /// the rest as a template (`/delete/{}`, `:purge`), and the identifier behind the verb.
     pub(super) fn around_verb(&self, at: usize) -> (Self, String, Option<String>) {

@@ -20,8 +20,6 @@ pub(super) const MAX_OPERATION: usize = 120;
 pub const MAX_EFFECTS: usize = 32;
 /// Methods that by their definition change nothing.
 const SAFE_METHODS: [&str; 5] = ["GET", "HEAD", "OPTIONS", "TRACE", "CONNECT"];
-/// Deepest place of a body field that names an operation: `requests.3.method` of a batch.
-const MAX_FIELD_DEPTH: usize = 3;
 
 /// What is known of a request's consequences.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,15 +119,20 @@ impl Found<'_> {
             self.path(request, &path);
             self.headers(request);
         }
-        self.fields(&request.query, &path);
-        match &request.body.facts {
-            BodyFacts::None => {}
-            BodyFacts::Fields(fields) => self.fields(fields, &path),
-            BodyFacts::Graphql(operations) => {
-                let mutations =
-                    operations.iter().filter(|operation| operation.kind == OperationType::Mutation);
-                mutations.flat_map(|mutation| &mutation.fields).for_each(|field| self.graphql(field));
-            }
+        let fields = match &request.body.facts {
+            BodyFacts::Fields(fields) => fields.as_slice(),
+            _ => &[],
+        };
+        let names = || request.query.iter().chain(fields);
+        names().for_each(|field| self.field(field, &path));
+        // S3: POST /bucket?delete
+        request.query.iter().filter(|field| field.value.is_empty()).for_each(|field| self.named(&field.name));
+        if !self.creates(request, &path) {
+            names().for_each(|field| self.guard(field, None, path.target()));
+        }
+        if let BodyFacts::Graphql(operations) = &request.body.facts {
+            let mutations = operations.iter().filter(|operation| operation.kind == OperationType::Mutation);
+            mutations.flat_map(|mutation| &mutation.fields).for_each(|field| self.graphql(field));
         }
     }
 
@@ -144,12 +147,16 @@ impl Found<'_> {
         }
     }
 
-    /// A verb in the path. With PUT the last segment is a name the client chooses, so there only a bare verb counts.
+    /// A verb in the path. With PUT the last segment is a name the client chooses, and so may be the one before the
+    /// last: there only what can hardly be a name counts.
     fn path(&mut self, request: &Request, path: &Path) {
         let verbs = &self.catalog.verbs;
         let is_put = request.method.eq_ignore_ascii_case("PUT");
         let said = path.verb_places().enumerate().find_map(|(at, segment)| {
-            let counts = (at == 0 && !is_put) || verbs.is_decisive_verb(segment);
+            let operation_by_place = if at == 0 { !is_put } else { path.ends_in_identifier() && !is_put };
+            let counts = operation_by_place
+                || verbs.is_bare_verb(segment)
+                || (at == 0 && verbs.is_camel_case_verb(segment));
             counts.then(|| verbs.judge(segment)).flatten().map(|said| (at, said))
         });
         if let Some((at, said)) = said.filter(|_| !is_delete(&request.method)) {
@@ -162,33 +169,51 @@ impl Found<'_> {
 
     /// `X-Amz-Target: DynamoDB_20120810.DeleteTable`.
     fn headers(&mut self, request: &Request) {
-        for header in request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("x-amz-target"))
-        {
-            self.named(last_part(&header.value));
+        for name in amz_targets(request) {
+            self.named(name);
         }
     }
 
-    /// Fields of a query or body that name an operation, override the method, or switch a protection off.
-    fn fields(&mut self, fields: &[Field], path: &Path) {
-        for field in fields {
-            let last = last_part(&field.name);
-            if self.catalog.verbs.is_guard_switched_off(&field.name, &field.value) {
-                let object = clip(last, MAX_TARGET);
-                let said = Said { verb: Verb::RemovesGuard, reversibility: Reversibility::G, object };
-                self.add_said(said, None, format!("{last}={}", field.value), path.target());
-            }
-            if field.name.split('.').count() > MAX_FIELD_DEPTH {
-                continue;
-            }
-            if self.catalog.verbs.overrides_method(last) && is_delete(&field.value) {
-                self.delete(path);
-            } else if self.catalog.verbs.names_operation(last) {
-                self.named(&field.value);
-            } else if field.value.is_empty() {
-                // S3: POST /bucket?delete
-                self.named(&field.name);
-            }
+    /// A field of a query or body that names an operation or overrides the method.
+    fn field(&mut self, field: &Field, path: &Path) {
+        let verbs = &self.catalog.verbs;
+        let overrides = verbs.speaking_part(&field.name).is_some_and(|last| verbs.overrides_method(last));
+        if overrides && is_delete(&field.value) {
+            self.delete(path);
+        } else if let Some(name) = verbs.named_by(field) {
+            self.named(name);
         }
+    }
+
+    /// A field that switches a protection off, `operation` if that has a name of its own.
+    fn guard(&mut self, field: &Field, operation: Option<&str>, target: Option<String>) {
+        if self.catalog.verbs.is_guard_switched_off(&field.name, &field.value) {
+            let last = last_part(&field.name);
+            let object = clip(last, MAX_TARGET);
+            let said = Said { verb: Verb::RemovesGuard, reversibility: Reversibility::G, object };
+            let operation = operation.map_or_else(|| format!("{last}={}", field.value), str::to_owned);
+            self.add_said(said, None, operation, target);
+        }
+    }
+
+    /// Whether the request makes something new: it says so, or it is a POST to a collection without naming an operation.
+    fn creates(&self, request: &Request, path: &Path) -> bool {
+        let verbs = &self.catalog.verbs;
+        let fields = match &request.body.facts {
+            BodyFacts::Fields(fields) => fields.as_slice(),
+            _ => &[],
+        };
+        let mut named = request
+            .query
+            .iter()
+            .chain(fields)
+            .filter_map(|field| verbs.named_by(field))
+            .chain(amz_targets(request))
+            .peekable();
+        if named.peek().is_some() {
+            return named.all(|name| verbs.creates(name));
+        }
+        request.method.eq_ignore_ascii_case("POST") && path.target().is_none()
     }
 
     fn named(&mut self, name: &str) {
@@ -216,12 +241,8 @@ impl Found<'_> {
             let target = argument("id").or(field.arguments.first()).map(|argument| argument.value.clone());
             self.add_said(said, None, field.name.clone(), target);
         }
-        for argument in &field.arguments {
-            if self.catalog.verbs.is_guard_switched_off(&argument.name, &argument.value) {
-                let object = clip(last_part(&argument.name), MAX_TARGET);
-                let said = Said { verb: Verb::RemovesGuard, reversibility: Reversibility::G, object };
-                self.add_said(said, None, field.name.clone(), None);
-            }
+        if !self.catalog.verbs.creates(&field.name) {
+            field.arguments.iter().for_each(|argument| self.guard(argument, Some(&field.name), None));
         }
     }
 
@@ -265,12 +286,18 @@ impl Found<'_> {
             return;
         }
         self.overflow = true;
-        if let Some(mildest) = self.effects.iter_mut().min_by_key(|known| weight(known)) {
-            if weight(mildest) < weight(&effect) {
-                *mildest = effect;
-            }
+        if let Some(mildest) = self.effects.iter_mut().min_by_key(|known| weight(known))
+            && weight(mildest) < weight(&effect)
+        {
+            *mildest = effect;
         }
     }
+}
+
+/// The operations named by `X-Amz-Target` headers.
+fn amz_targets(request: &Request) -> impl Iterator<Item = &str> {
+    let targets = request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("x-amz-target"));
+    targets.map(|header| last_part(&header.value))
 }
 
 fn is_delete(method: &str) -> bool {

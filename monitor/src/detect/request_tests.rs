@@ -215,12 +215,34 @@ fn operations_are_found_wherever_they_are_named() {
         ),
         "G removes_guard deletionProtection main · unknown:deletionProtection=false (generic)",
     );
+    let off = [("Action", "ModifyDBInstance"), ("DeletionProtection", "false")];
+    check(
+        &with_fields(post("/"), &off),
+        "G removes_guard DeletionProtection - · unknown:DeletionProtection=false (generic)",
+    );
+    check(&with_fields(post("/"), &[("Action", "CreateDBInstance"), off[1]]), "");
+    check(&with_fields(post("/v1/databases"), &[off[1]]), "");
     check(
         &post("/service/ACMPrivateCA/operation/DeleteCertificateAuthority"),
         "S4 destroys certificate authority - · \
          unknown:POST /service/ACMPrivateCA/operation/DeleteCertificateAuthority (generic)",
     );
-    check(&with_fields(post("/v1/posts"), &[("title", "delete"), ("a.b.c.action", "delete")]), "");
+    for harmless in [
+        ("title", "delete"),
+        ("purge", ""),
+        ("events.0.action", "deleteFile"),
+        ("input.method", "DELETE"),
+        ("requests.0.0.method", "DELETE"),
+        ("command", "rm -rf build"),
+    ] {
+        check(&with_fields(post("/v1/events"), &[harmless]), "");
+    }
+    for named in ["method", "0.method", "Requests.17.method"] {
+        check(
+            &with_fields(post("/v1/volumes/17"), &[(named, "DELETE")]),
+            "S4 destroys volume 17 · unknown:DELETE /v1/volumes/{} (generic)",
+        );
+    }
 }
 
 #[test]

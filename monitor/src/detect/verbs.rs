@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::words::{singular, split};
 use super::{Reversibility, Verb};
+use crate::event::Field;
 
 /// `catalog/verbs.yaml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -24,7 +25,9 @@ pub(super) struct VerbsFile {
     detachable: BTreeSet<String>,
     guards: Vec<String>,
     guard_fields: Vec<String>,
+    creating: BTreeSet<String>,
     operation_fields: BTreeSet<String>,
+    batch_fields: BTreeSet<String>,
     method_fields: BTreeSet<String>,
 }
 
@@ -36,8 +39,24 @@ struct VerbGroup {
     /// Counts in the middle of a name too.
     #[serde(default)]
     decisive: bool,
+    /// Counts where it is the whole name.
+    #[serde(default = "yes")]
+    alone: bool,
     verb: Verb,
     reversibility: Reversibility,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What is known of one verb.
+#[derive(Clone, Copy, Debug)]
+struct VerbFacts {
+    verb: Verb,
+    reversibility: Reversibility,
+    decisive: bool,
+    alone: bool,
 }
 
 /// Objects that weigh the same.
@@ -61,7 +80,7 @@ pub(super) struct Said {
 /// The word lists, ready to look up.
 #[derive(Clone, Debug)]
 pub(super) struct Verbs {
-    verbs: BTreeMap<String, (Verb, Reversibility, bool)>,
+    verbs: BTreeMap<String, VerbFacts>,
     leading: BTreeSet<String>,
     trailing: BTreeSet<String>,
     harmless_first: BTreeSet<String>,
@@ -70,15 +89,17 @@ pub(super) struct Verbs {
     detachable: BTreeSet<String>,
     guards: Vec<BTreeSet<String>>,
     guard_fields: Vec<Vec<String>>,
+    creating: BTreeSet<String>,
     operation_fields: BTreeSet<String>,
+    batch_fields: BTreeSet<String>,
     method_fields: BTreeSet<String>,
 }
 
 impl From<VerbsFile> for Verbs {
     fn from(file: VerbsFile) -> Self {
         let verbs = file.verbs.into_iter().flat_map(|group| {
-            let value = (group.verb, group.reversibility, group.decisive);
-            group.words.into_iter().map(move |word| (word, value))
+            let VerbGroup { words, decisive, alone, verb, reversibility } = group;
+            words.into_iter().map(move |word| (word, VerbFacts { verb, reversibility, decisive, alone }))
         });
         let objects = file.objects.into_iter().flat_map(|group| {
             let value = (group.verb, group.reversibility);
@@ -94,7 +115,9 @@ impl From<VerbsFile> for Verbs {
             detachable: file.detachable,
             guards: file.guards.iter().map(|guard| split(guard).into_iter().collect()).collect(),
             guard_fields: file.guard_fields.iter().map(|field| split(field)).collect(),
+            creating: file.creating,
             operation_fields: file.operation_fields,
+            batch_fields: file.batch_fields,
             method_fields: file.method_fields,
         }
     }
@@ -103,23 +126,26 @@ impl From<VerbsFile> for Verbs {
 impl Verbs {
     /// What `name` says it does, if that is harm.
     pub(super) fn judge(&self, name: &str) -> Option<Said> {
-        let words: Vec<String> = split(name).iter().map(|word| singular(word)).collect();
-        if self.guards.iter().any(|guard| guard.iter().all(|word| words.contains(word))) {
-            return Some(Said {
-                verb: Verb::RemovesGuard,
-                reversibility: Reversibility::G,
-                object: words.join(" "),
-            });
+        // Verbs have no plural: `releases` is a thing.
+        let words = split(name);
+        let nouns: Vec<String> = words.iter().map(|word| singular(word)).collect();
+        if self.guards.iter().any(|guard| guard.iter().all(|word| nouns.contains(word))) {
+            let object = nouns.join(" ");
+            return Some(Said { verb: Verb::RemovesGuard, reversibility: Reversibility::G, object });
         }
         let (first, last) = (words.first()?, words.last()?);
-        if self.harmless_first.contains(first) || self.harmless_last.contains(last) {
+        if self.harmless_first.contains(first)
+            || (!self.is_decisive(first) && self.harmless_last.contains(last))
+        {
             return None;
         }
         let at = self.verb_place(&words)?;
-        let (verb, reversibility, _) = *self.verbs.get(&words[at])?;
-        let object = self.object_of(&words, at);
+        let VerbFacts { verb, reversibility, alone, .. } =
+            *self.verbs.get(verb_of(&words[at], &self.verbs)?)?;
+        let object = self.object_of(&nouns, at);
         let bare = object.split(' ').next_back().unwrap_or_default();
-        if words[at] == "remove" && self.detachable.contains(bare) {
+        let detaches = words[at] == "remove" && self.detachable.contains(bare);
+        if detaches || (object.is_empty() && !alone) {
             return None;
         }
         let (verb, reversibility) = self.weigh(&object, verb, reversibility);
@@ -128,12 +154,15 @@ impl Verbs {
 
     /// Where in a name its verb stands: behind leading words, before trailing ones, or a decisive one anywhere.
     fn verb_place(&self, words: &[String]) -> Option<usize> {
-        let is_verb = |at: &usize| words.get(*at).is_some_and(|word| self.verbs.contains_key(word));
+        let is_verb = |at: &usize| words.get(*at).is_some_and(|word| verb_of(word, &self.verbs).is_some());
         let front = words.iter().position(|word| !self.leading.contains(word)).filter(is_verb);
         let back = || words.iter().rposition(|word| !self.trailing.contains(word)).filter(is_verb);
-        let middle =
-            || words.iter().position(|word| self.verbs.get(word).is_some_and(|(_, _, decisive)| *decisive));
+        let middle = || words.iter().position(|word| self.is_decisive(word));
         front.or_else(back).or_else(middle)
+    }
+
+    fn is_decisive(&self, word: &str) -> bool {
+        self.verbs.get(word).is_some_and(|facts| facts.decisive)
     }
 
     /// What the verb at `at` acts on: the words behind it up to a preposition, or else those before it.
@@ -171,9 +200,32 @@ impl Verbs {
         })
     }
 
-    /// Whether a field of this name names the operation.
-    pub(super) fn names_operation(&self, field: &str) -> bool {
-        self.operation_fields.contains(&field.to_ascii_lowercase())
+    /// Whether an operation of this name makes something new.
+    pub(super) fn creates(&self, name: &str) -> bool {
+        split(name).first().is_some_and(|word| self.creating.contains(word))
+    }
+
+    /// The operation a field names, if it does: `action`, `0.method`, `requests.0.method`. Text with spaces is no name.
+    pub(super) fn named_by<'a>(&self, field: &'a Field) -> Option<&'a str> {
+        let last = self.speaking_part(&field.name)?.to_ascii_lowercase();
+        let is_name = self.operation_fields.contains(&last) && !field.value.contains(char::is_whitespace);
+        is_name.then_some(field.value.as_str())
+    }
+
+    /// The last part of a field's path, if it speaks for the request or for an entry of a batch.
+    pub(super) fn speaking_part<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let is_index = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let mut parts = name.splitn(4, '.');
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(last), None, ..) => Some(last),
+            (Some(index), Some(last), None, _) if is_index(index) => Some(last),
+            (Some(batch), Some(index), Some(last), None)
+                if is_index(index) && self.batch_fields.contains(&batch.to_ascii_lowercase()) =>
+            {
+                Some(last)
+            }
+            _ => None,
+        }
     }
 
     /// Whether a field or header of this name overrides the HTTP method.
@@ -181,11 +233,30 @@ impl Verbs {
         self.method_fields.contains(&field.to_ascii_lowercase())
     }
 
-    /// Whether a path segment is nothing but a verb, so that what it acts on follows: `/delete/123`.
-    pub(super) fn is_decisive_verb(&self, segment: &str) -> bool {
-        let words = split(segment);
-        matches!(words.as_slice(), [word] if self.verbs.get(word).is_some_and(|(_, _, decisive)| *decisive))
+    /// Whether a path segment is nothing but a verb, so that it can hardly be the name of a thing: `/volumes/1/delete`,
+    /// `/delete/123`.
+    pub(super) fn is_bare_verb(&self, segment: &str) -> bool {
+        matches!(split(segment).as_slice(), [word] if self.verbs.get(word).is_some_and(|facts| facts.alone))
     }
+
+    /// Whether a path segment is written the way operations are and things are not: `removeThingFromGroup`.
+    pub(super) fn is_camel_case_verb(&self, segment: &str) -> bool {
+        segment.bytes().all(|byte| byte.is_ascii_alphabetic())
+            && matches!(split(segment).as_slice(), [first, _, ..] if self.is_decisive(first))
+    }
+}
+
+/// The verb a word is, or that it begins with where names are written without a gap: `deletejobqueue`.
+fn verb_of<'a>(word: &'a str, verbs: &'a BTreeMap<String, VerbFacts>) -> Option<&'a str> {
+    if verbs.contains_key(word) {
+        return Some(word);
+    }
+    let begins = |(verb, facts): &(&String, &VerbFacts)| {
+        let rest = word.strip_prefix(verb.as_str()).unwrap_or_default();
+        // Shorter endings are forms of the verb (deleted, deletes, remover), shorter verbs parts of other words.
+        facts.decisive && verb.len() >= 6 && rest.len() >= 3
+    };
+    verbs.iter().find(begins).map(|(verb, _)| verb.as_str())
 }
 
 #[cfg(test)]
@@ -228,6 +299,13 @@ mod tests {
             ("unstarRepository", "-"),
             ("removeLabelsFromLabelable", "-"),
             ("removeTag", "-"),
+            ("deletejobqueue", "Destroys S4 "),
+            ("deleted", "-"),
+            ("releases", "-"),
+            ("release", "-"),
+            ("releaseAddress", "Destroys S1 address"),
+            ("termination", "-"),
+            ("DeleteWorkloadEstimate", "Destroys S4 workload estimate"),
             ("removeReaction", "-"),
             ("removeDatabase", "Destroys S4 database"),
             ("createVolume", "-"),

@@ -1,4 +1,7 @@
 //! Names taken apart: `deleteDBInstances` is `delete db instance`.
+//!
+//! By hand: case-changing libraries turn names into other names without a bound on their length, and inflection
+//! libraries carry tables for prose where a lookup needs three endings.
 
 /// Most characters of a name that are looked at: the longest operation name of the surveyed APIs has 96.
 const MAX_NAME: usize = 160;

@@ -24,7 +24,7 @@ use crate::yaml::{Mistake, Place, meant};
 const MAX_RULES: usize = 512;
 /// Most values of one list, for the same reason.
 const MAX_LIST: usize = 256;
-/// Longest name, id or pattern, in bytes.
+/// Longest name, id or pattern, in bytes: an operation has at most 120 characters.
 const MAX_NAME: usize = 200;
 /// Most mistakes told at once: more do not fit a screen.
 const MAX_MISTAKES: usize = 20;
@@ -37,7 +37,7 @@ const MIN_DIGITS: usize = 8;
 pub(super) fn check(file: PolicyFile, hash: blake3::Hash) -> Result<Policy, Vec<Mistake>> {
     let mut check = Check::default();
     let nowhere = Place::default();
-    check.name(nowhere, "the policy's name", &file.name);
+    check.name(place(&file.name), "a policy's name", &file.name.value);
     check.length(nowhere, "rules", file.rules.len(), MAX_RULES);
     let layer = Layer {
         prefix: String::new(),
@@ -50,8 +50,9 @@ pub(super) fn check(file: PolicyFile, hash: blake3::Hash) -> Result<Policy, Vec<
     let grants = file.grants.iter().filter_map(|grant| check.grant(grant)).collect();
     let hold = check.hold(&file.hold);
     if check.mistakes.is_empty() {
-        Ok(Policy { name: file.name, hash, layers: vec![layer], grants, hold })
+        Ok(Policy { name: file.name.value, hash, layers: vec![layer], grants, hold })
     } else {
+        check.mistakes.sort_by_key(|mistake| (mistake.place.line, mistake.place.column));
         check.mistakes.truncate(MAX_MISTAKES);
         Err(check.mistakes)
     }

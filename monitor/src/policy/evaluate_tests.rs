@@ -157,23 +157,39 @@ fn nothing_to_say_is_said_with_nothing() {
 
 #[test]
 fn a_judgement_reads_well() {
-    let effects = [effect(Destroys, S4, Sure), effect(Configures, S1, Sure)];
+    let other = Effect { operation: "variableUpsert".to_owned(), ..effect(Configures, S1, Sure) };
+    let effects = [effect(Destroys, S4, Sure), other];
     let policy = Policy::builtin().unwrap();
     let told = |situation: &Situation<'_>| {
         let judgement = policy.judge(situation);
         format!("{} {}\n{}", judgement.severity, judgement.title, judgement.reasons.join("\n"))
     };
     let enforced = Situation { mode: Mode::Enforce, ..situation(&effects, Discovered) };
-    insta::assert_snapshot!(told(&enforced), @"");
+    insta::assert_snapshot!(told(&enforced), @r#"
+    critical A volume would be destroyed for good, with a credential this session was never given
+    Destroys a volume; cannot be undone (backups live in the same volume [schema.json]).
+    The same request also does variableUpsert.
+    Rule destroy.irreversible asks for hold, which mode enforce turns into deny.
+    "#);
     let generic = [effect(Destroys, S4, Generic)];
-    insta::assert_snapshot!(told(&situation(&generic, Unknown)), @"");
+    insta::assert_snapshot!(told(&situation(&generic, Unknown)), @r#"
+    medium A volume would probably be destroyed on api.example.com, with a credential of unknown origin
+    Destroys a volume; cannot be undone.
+    Credential fp:9aaa0acf was never seen before this request.
+    It is recognised by its name alone: the catalogue does not know this host.
+    Rule generic.unproven asks for hold.
+    "#);
     let unread = Situation {
         blind: Some("http2"),
         provider: Some("railway"),
         method: None,
         ..situation(&[], NoCredential)
     };
-    insta::assert_snapshot!(told(&unread), @"");
+    insta::assert_snapshot!(told(&unread), @r#"
+    low A request to railway cannot be read
+    The traffic of this connection cannot be read (http2).
+    Rule blind.provider asks for alert.
+    "#);
 }
 
 #[test]

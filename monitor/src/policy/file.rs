@@ -22,7 +22,8 @@ use crate::event::Action;
 #[schemars(title = "holdfire policy")]
 pub(super) struct PolicyFile {
     /// What screens and findings call it.
-    pub(super) name: String,
+    #[schemars(with = "String")]
+    pub(super) name: Spanned<String>,
     /// Asked one by one; the strictest that applies decides.
     #[serde(default)]
     pub(super) rules: Vec<RuleFile>,

@@ -36,7 +36,43 @@ fn mistakes_of_form_are_told() {
         "name: [\n",
         "name: p\n\trules: []\n",
     ];
-    insta::assert_snapshot!(all.map(told).join("\n---\n"), @"");
+    insta::assert_snapshot!(all.map(told).join("\n---\n"), @r#"
+    p.yaml:1:1: the file ends before it says anything
+    The policy is not in force. Mend it, or leave the policy out to go by the built-in one.
+    ---
+    p.yaml:1:1: there should be fields here (name: value)
+    The policy is not in force. Mend it, or leave the policy out to go by the built-in one.
+    ---
+    p.yaml:2:1: unknown field "rulez"; did you mean "rules"?
+    The policy is not in force. Mend it, or leave the policy out to go by the built-in one.
+    ---
+    p.yaml:6:15: unknown value "hi"; did you mean "high"?
+    The policy is not in force. Mend it, or leave the policy out to go by the built-in one.
+    ---
+    p.yaml:7:13: unknown value "stop"; it is one of allow, alert, hold, deny, kill
+    The policy is not in force. Mend it, or leave the policy out to go by the built-in one.
+    ---
+    p.yaml:5:12: unknown field "efect"; did you mean "effect"?
+    The policy is not in force. Mend it, or leave the policy out to go by the built-in one.
+    ---
+    p.yaml:5:38: unknown value "explodes"; it is one of destroys, changes_access, configures, removes_guard
+    The policy is not in force. Mend it, or leave the policy out to go by the built-in one.
+    ---
+    p.yaml:4:19: invalid boolean (strict mode expects true/false)
+    The policy is not in force. Mend it, or leave the policy out to go by the built-in one.
+    ---
+    p.yaml:2:1: the field "name" stands here twice
+    The policy is not in force. Mend it, or leave the policy out to go by the built-in one.
+    ---
+    p.yaml:2:20: unknown value "allow"; it can only be "deny"
+    The policy is not in force. Mend it, or leave the policy out to go by the built-in one.
+    ---
+    p.yaml:1:7: expected string scalar
+    The policy is not in force. Mend it, or leave the policy out to go by the built-in one.
+    ---
+    p.yaml:1:7: while scanning a plain scalar, found a tab
+    The policy is not in force. Mend it, or leave the policy out to go by the built-in one.
+    "#);
 }
 
 #[test]
@@ -56,7 +92,24 @@ grants:
   - {name: TOKEN}
 hold: {timeout: never}
 "#;
-    insta::assert_snapshot!(told(text), @"");
+    insta::assert_snapshot!(told(text), @r#"
+    p.yaml:2:7: a policy's name must be 1 to 200 letters, digits, dots, dashes or underscores
+    p.yaml:4:20: unknown placeholder {objekt}; did you mean "object"?
+    p.yaml:5:10: the rule "a" stands already on line 4; give each its own id
+    p.yaml:5:10: rule "a" has no condition and would apply to everything
+    p.yaml:6:10: rule "b": "effect" holds no condition; leave it out or give it one
+    p.yaml:6:20: a title is one line of 1 to 200 characters
+    p.yaml:7:10: rule "c": the list "verb" is empty, so the rule would never apply
+    p.yaml:7:10: the operation "volumeDelete" names no provider; write "railway:volumeDelete", or "*:volumeDelete" for any
+    p.yaml:8:10: a rule's id must be 1 to 200 letters, digits, dots, dashes or underscores
+    p.yaml:8:10: rule "d e": a value of "host" must have 1 to 200 bytes
+    p.yaml:9:21: the operation "volumeDelete" names no provider; write "railway:volumeDelete", or "*:volumeDelete" for any
+    p.yaml:11:19: "fp:12" is no fingerprint; write it as holdfire shows it: fp:9c1e8a04
+    p.yaml:12:25: ".env" is no full path; it must begin with /
+    p.yaml:13:12: a grant is either {fingerprint} or {name, file}
+    p.yaml:14:17: "never" is no time from 1s to 24h; write it like 5m
+    The policy is not in force. Mend them, or leave the policy out to go by the built-in one.
+    "#);
 }
 
 #[test]

@@ -80,13 +80,12 @@ impl Rule {
     /// Whether all its conditions hold for `effect` in `situation`.
     pub(super) fn applies(&self, situation: &Situation<'_>, effect: Option<&Effect>) -> bool {
         let credential = &situation.credential;
-        let hosts: Vec<String> =
-            [situation.host, situation.server_name].into_iter().flatten().map(bare_host).collect();
+        let hosts = || [situation.host, situation.server_name].into_iter().flatten().map(bare_host);
         self.effect.as_ref().is_none_or(|is| effect.is_some_and(|effect| is.applies(effect)))
             && one_of(self.provenance.as_deref(), credential.provenance)
             && matches(self.kind.as_deref(), credential.kind)
             && matches(self.credential_name.as_deref(), credential.name)
-            && self.host.as_ref().is_none_or(|globs| hosts.iter().any(|host| glob::any(globs, host)))
+            && self.host.as_ref().is_none_or(|globs| hosts().any(|host| glob::any(globs, &host)))
             && matches(self.method.as_deref(), situation.method)
             && self.destination.as_ref().is_none_or(|list| list.contains(&destination(situation)))
             && self.known_provider.is_none_or(|known| known == situation.provider.is_some())
