@@ -58,12 +58,10 @@ fn decision(session: &Session, finding: &Finding) -> (String, String, bool) {
 /// Whether the request left, as far as the gate has said.
 fn sent(session: &Session, finding: &Finding, stopped: bool) -> String {
     let enforced = session.enforced(&finding.id).map(|(_, enforced)| enforced);
-    match (stopped, enforced) {
-        (false, _) => "request sent".to_owned(),
-        (true, Some(enforced)) => match &enforced.failed {
-            Some(why) => format!("but the gate failed: {why}; the request may have been sent"),
-            None => "request not sent".to_owned(),
-        },
+    match (stopped, enforced.map(|enforced| enforced.failed.as_deref())) {
+        (_, Some(Some(why))) => format!("but the gate failed: {why}; the request may have been sent"),
+        (false, _) => "request let go".to_owned(),
+        (true, Some(None)) => "request not sent".to_owned(),
         (true, None) => "the gate has not reported whether the request was sent".to_owned(),
     }
 }

@@ -46,7 +46,7 @@ fn outcomes() {
         (
             Mode::Observe,
             |story, _| story,
-            "alert only, request sent",
+            "alert only, request let go",
             "alert (policy asks: hold; mode observe)",
         ),
         (
@@ -76,7 +76,7 @@ fn outcomes() {
         (
             Mode::Hold,
             |story, _| story.at(200_000).decide("H-1", Decision::Approved, "dev"),
-            "approved by dev, request sent",
+            "approved by dev, request let go",
             "held → approved by dev after 3m10s",
         ),
         (
