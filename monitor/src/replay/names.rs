@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::row::ACTOR;
 use crate::event::{Event, Fact, ProcessId};
+use crate::ui;
 
 /// Processes and sockets remembered. When there are more, the screen falls back to numbers for the later ones.
 const REMEMBERED: usize = 100_000;
@@ -25,7 +27,10 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn learn(&mut self, event: &Event) {
         match &event.fact {
-            Fact::SessionStarted(started) => self.home = format!("{}/", started.cwd.trim_end_matches('/')),
+            Fact::SessionStarted(started) => {
+                self.home = format!("{}/", started.cwd.trim_end_matches('/'));
+                remember(&mut self.programs, event.process, started.name.clone());
+            }
             Fact::Forked(forked) => {
                 if let Some(program) = self.programs.get(&event.process).cloned() {
                     remember(&mut self.programs, forked.child, program);
@@ -58,7 +63,11 @@ impl Names {
     pub(super) fn process(&self, pid: u32, process: ProcessId) -> String {
         match self.programs.get(&process) {
             _ if pid == 0 => String::new(),
-            Some(program) => format!("{program}({pid})"),
+            // The number tells processes apart, so the name gives way.
+            Some(program) => {
+                let number = format!("({pid})");
+                ui::cut(program, ACTOR.saturating_sub(number.len())).into_owned() + &number
+            }
             None => format!("pid {pid}"),
         }
     }

@@ -15,7 +15,7 @@ use crate::time::Offset;
 use crate::ui::{self, style};
 
 /// Widths of the columns before the last, in characters.
-const ACTOR: usize = 16;
+pub(super) const ACTOR: usize = 18;
 const WHAT: usize = 44;
 
 /// Longest last column: two lines of a usual terminal.

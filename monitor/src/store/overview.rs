@@ -168,9 +168,9 @@ mod tests {
         overview.finish();
         assert_eq!(overview.events["executed"], 5);
         assert_eq!((overview.exit_code, overview.lost["file"]), (Some(1), 3));
-        let node = &overview.tls["node"];
-        assert_eq!((node.seen, node.blind), (0, 1));
-        assert!(node.blind_hosts.contains("api.anthropic.com"));
+        let agent = &overview.tls["cursor-agent"];
+        assert_eq!((agent.seen, agent.blind), (0, 1));
+        assert!(agent.blind_hosts.contains("api.anthropic.com"));
         let curl = &overview.tls["curl"];
         assert_eq!((curl.seen, curl.blind), (1, 0));
     }

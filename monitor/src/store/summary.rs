@@ -150,12 +150,12 @@ mod tests {
             assert_eq!(summary.name.as_deref(), name);
         };
         let agent = Some("cursor-agent");
-        check(&whole, Ending::Ended, agent, Some(26));
+        check(&whole, Ending::Ended, agent, Some(27));
         let unreadable = |why: &str| Ending::Unreadable { why: why.to_owned() };
-        check(&whole[..whole.len() - 1], Ending::Torn, agent, Some(26));
+        check(&whole[..whole.len() - 1], Ending::Torn, agent, Some(27));
         let end_frame = u64::from_le_bytes(whole[whole.len() - 40..whole.len() - 32].try_into().unwrap());
         let without_end = whole.len() - 64 - usize::try_from(end_frame).unwrap();
-        check(&whole[..without_end], Ending::Unfinished, agent, Some(26));
+        check(&whole[..without_end], Ending::Unfinished, agent, Some(27));
         check(b"", unreadable("it ends inside its first frame, before anything readable"), None, None);
         check(
             b"{}",
@@ -166,6 +166,6 @@ mod tests {
         // Not noticed in a list: only the ends are read.
         let mut altered = whole.clone();
         altered[whole.len() / 2] ^= 1;
-        check(&altered, Ending::Ended, agent, Some(26));
+        check(&altered, Ending::Ended, agent, Some(27));
     }
 }
