@@ -62,7 +62,7 @@ fn decide(name: &str, decision: Decision, reason: Option<String>, context: &Cont
         };
         let mut fitting = Vec::new();
         for client in clients(context)? {
-            let Ok(holds) = client.pending().await.or_else(skip_gone)? else { continue };
+            let holds = client.pending().await.or_else(skip_gone)?;
             let fits =
                 |hold: &Hold| hold.id.starts_with(id) && session.is_none_or(|s| hold.session.starts_with(s));
             let exact = holds.iter().any(|hold| fits(hold) && hold.id == id);

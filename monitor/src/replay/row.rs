@@ -252,6 +252,7 @@ fn sightings(seen: &CredentialsSeen) -> String {
     match &seen.scan {
         ScanOutcome::Whole => {}
         ScanOutcome::Partly { bytes } => words.push(format!("only {} searched", ui::bytes(*bytes))),
+        ScanOutcome::Replaced { .. } => words.push("replaced before it was searched".to_owned()),
         ScanOutcome::Failed { why } => words.push(format!("not searched: {why}")),
     }
     words.join(", ")

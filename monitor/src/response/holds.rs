@@ -56,8 +56,13 @@ pub struct Holds {
 }
 
 impl Holds {
-    /// Adds a hold; false if too many wait already.
+    /// Adds a hold; false if too many wait already. A held request that turned out to be worse keeps its hold, which is
+    /// told anew.
     pub fn add(&mut self, hold: Hold) -> bool {
+        if let Some(same) = self.waiting.iter_mut().find(|waiting| waiting.id == hold.id) {
+            *same = Hold { since: same.since, until: same.until, ..hold };
+            return true;
+        }
         if self.waiting.len() >= WAITING {
             return false;
         }
@@ -132,6 +137,8 @@ mod tests {
     fn a_hold_is_decided_once() {
         let mut holds = Holds::default();
         assert!(holds.add(hold("H-1", 10)) && holds.add(hold("H-12", 20)));
+        assert!(holds.add(hold("H-1", 99)));
+        assert_eq!(holds.waiting().len(), 2);
         assert_eq!(holds.decide("H-", Decision::Approved), Err(NotDecided::Ambiguous));
         assert_eq!(holds.decide("H-1", Decision::Denied).unwrap().id, "H-1");
         assert_eq!(holds.decide("H-9", Decision::Denied), Err(NotDecided::NoSuchHold));
