@@ -47,7 +47,7 @@ const ANSWER: usize = 16 << 20;
 
 /// The other end of a connection, as the kernel knows it.
 #[derive(Clone, Copy, Debug)]
-pub struct Peer {
+pub(super) struct Peer {
     pub uid: u32,
     pub gid: u32,
     /// The process that connected; none if the kernel does not say.

@@ -182,9 +182,7 @@ impl Live {
         if found.sightings.is_empty() && found.outcome == ScanOutcome::Whole {
             return;
         }
-        for sighting in &found.sightings {
-            self.redactor.learn(sighting.fingerprint);
-        }
+        found.sightings.iter().for_each(|sighting| self.redactor.learn_sighting(sighting));
         let place = Place::File { path, opened };
         let fact =
             Fact::CredentialsSeen(CredentialsSeen { place, sightings: found.sightings, scan: found.outcome });
@@ -194,9 +192,7 @@ impl Live {
     /// A fact of the monitor's own.
     pub fn own(&mut self, time: Timestamp, fact: Fact) -> Step {
         if let Fact::CredentialsSeen(seen) = &fact {
-            for sighting in &seen.sightings {
-                self.redactor.learn(sighting.fingerprint);
-            }
+            seen.sightings.iter().for_each(|sighting| self.redactor.learn_sighting(sighting));
         }
         self.keep(Seen { time, pid: 0, process: ProcessId(0), fact })
     }

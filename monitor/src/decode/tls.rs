@@ -89,23 +89,20 @@ impl TlsDecoder {
         for message in stream.requests.push(&plaintext).iter().filter(|message| message.news) {
             seen.push(Seen::new(&write.header, Fact::Requested(describe(message, write.stream, redactor))));
         }
+        let mut unread = |why: &str, bytes| {
+            let unread = Unread { stream: write.stream, why: why.to_owned(), bytes };
+            seen.push(Seen::new(&write.header, Fact::Unread(unread)));
+        };
         if damaged {
             stream.requests.lost();
             let why = if write.header.flags & UNREADABLE != 0 { "unreadable-memory" } else { "lost-bytes" };
-            let unread = Unread {
-                stream: write.stream,
-                why: why.to_owned(),
-                bytes: write.total.saturating_sub(plaintext.len() as u64),
-            };
-            seen.push(Seen::new(&write.header, Fact::Unread(unread)));
+            unread(why, write.total.saturating_sub(plaintext.len() as u64));
         }
-        if let Some(unreadable) = stream.requests.take_unreadable() {
-            let unread = Unread {
-                stream: write.stream,
-                why: unreadable.why.as_str().to_owned(),
-                bytes: unreadable.bytes,
-            };
-            seen.push(Seen::new(&write.header, Fact::Unread(unread)));
+        // Of a loss that has just been told there is no more to say.
+        if let Some(unreadable) = stream.requests.take_unreadable()
+            && !damaged
+        {
+            unread(unreadable.why.as_str(), unreadable.bytes);
         }
         let keep = if plaintext.len() <= REPEAT_LIMIT { plaintext } else { Zeroizing::default() };
         stream.last = (write.buffer, Arc::new(keep));

@@ -28,7 +28,7 @@ const LIBRARY_LIMIT: u64 = 64 << 20;
 
 /// Why a library could not be probed.
 #[derive(Debug, thiserror::Error)]
-pub enum LibraryError {
+pub(super) enum LibraryError {
     #[error("cannot read {path}")]
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{path} is no 64-bit ELF library")]
@@ -39,13 +39,13 @@ pub enum LibraryError {
 
 /// A function to probe: its file offset, moved to the cheapest instruction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Function {
+pub(super) struct Function {
     pub name: &'static str,
     pub offset: u64,
 }
 
 /// Every libssl the dynamic linker would find, each file once.
-pub fn openssl() -> Vec<PathBuf> {
+pub(super) fn openssl() -> Vec<PathBuf> {
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     for folder in FOLDERS.iter().map(PathBuf::from).chain(configured_folders()) {
@@ -77,7 +77,7 @@ fn configured_folders() -> Vec<PathBuf> {
 ///
 /// # Errors
 /// The file cannot be read, or is no 64-bit ELF file.
-pub fn functions(path: &Path, names: &[&'static str]) -> Result<Vec<Function>, LibraryError> {
+pub(super) fn functions(path: &Path, names: &[&'static str]) -> Result<Vec<Function>, LibraryError> {
     let unreadable = |source| LibraryError::Unreadable { path: path.to_owned(), source };
     if fs::metadata(path).map_err(unreadable)?.len() > LIBRARY_LIMIT {
         return Err(LibraryError::TooLarge { path: path.to_owned() });

@@ -16,7 +16,7 @@ const PROLOGUE: usize = 96;
 const ARGUMENTS: [Register; 4] = [Register::RDI, Register::RSI, Register::RDX, Register::RCX];
 
 /// The offset from the entry at which to probe the function whose bytes (from its entry, as far as known) are `code`.
-pub fn probe_offset(code: &[u8]) -> u64 {
+pub(super) fn probe_offset(code: &[u8]) -> u64 {
     let prologue = &code[..code.len().min(PROLOGUE)];
     let Some(site) = first_emulated(prologue) else { return 0 };
     // A loop whose head lies at or before the site would fire the probe again.

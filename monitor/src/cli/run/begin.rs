@@ -20,7 +20,7 @@ use crate::daemon::{Given, Live, boot_now, wall_now};
 use crate::detect::Catalog;
 use crate::event::{CredentialsSeen, Mode, Place, Rung, ScanOutcome, SessionStarted};
 use crate::secret::Fingerprinter;
-use crate::sensor::{LoadError, Rings, Sensor, load};
+use crate::sensor::{Rings, Sensor, load};
 use crate::store::capture::{FORMAT, Header, WriteError, Writer};
 use crate::store::new_session_id;
 
@@ -161,9 +161,7 @@ fn given(args: &RunArgs, redactor: &Redactor, scanner: &mut Scanner) -> (Given, 
     }
     seen.retain(|seen| !seen.sightings.is_empty() || seen.scan != ScanOutcome::Whole);
     let mut known = redactor.clone();
-    for sighting in seen.iter().flat_map(|seen| &seen.sightings) {
-        known.learn(sighting.fingerprint);
-    }
+    seen.iter().flat_map(|seen| &seen.sightings).for_each(|sighting| known.learn_sighting(sighting));
     (Given { seen }, known)
 }
 
