@@ -317,6 +317,27 @@ mod tests {
     }
 
     #[test]
+    fn json_lines_give_the_values_of_every_line() {
+        let lines =
+            "{\"a_token\": \"hunter\\u0032hunter2\"}\nbroken {\n{\"b_token\": \"hunter\\u0033hunter3\"}\n";
+        let found = found("a.jsonl", lines);
+        for expect in ["a_token hunter2hunter2 named-secret", "b_token hunter3hunter3 named-secret"] {
+            assert!(found.iter().any(|found| found == expect), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn sentences_about_headers_are_no_headers() {
+        check("a.md", "authorization: request parameters. Cookie: can be set, given the session.", &[]);
+        check("a.rs", "pub fn f(cookie: crate::lgrp_cookie_t) -> u64;", &[]);
+        check(
+            "a.http",
+            "Cookie: sid=hunter2hunter2; theme=dark\n",
+            &["Cookie sid=hunter2hunter2; theme=dark named-secret"],
+        );
+    }
+
+    #[test]
     fn a_private_key_is_one_value() {
         let key = "-----BEGIN PRIVATE KEY-----\nMIIEvk9Zq1Lw8Vb3Xn5Ty7Rm2MIIBk9Zq1Lw8Vb3Xn5Ty7Rm2\n-----END PRIVATE KEY-----";
         check("id_ed25519", &format!("{key}\n"), &[&format!("- {key} private-key")]);

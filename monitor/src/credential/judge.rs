@@ -93,15 +93,15 @@ fn is_filler(value: &[u8]) -> bool {
 
 /// Whether a value looks drawn at random: a UUID, 32 or more hex digits, or 20 or more characters of mixed classes.
 pub(super) fn is_opaque(value: &[u8]) -> bool {
-    if value.len() < OPAQUE_MIN || !value.iter().all(|&b| is_opaque_byte(b) || b == b'=') {
+    let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
+    if value.len() < OPAQUE_MIN || digits < 2 || !value.iter().all(|&b| is_opaque_byte(b) || b == b'=') {
         return false;
     }
     if is_uuid(value) {
         return true;
     }
-    let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
     let letters = value.iter().filter(|b| b.is_ascii_alphabetic()).count();
-    if digits < 2 || letters < 2 || is_digest(value) {
+    if letters < 2 || is_digest(value) {
         return false;
     }
     if value.len() >= 32 && value.iter().all(u8::is_ascii_hexdigit) {

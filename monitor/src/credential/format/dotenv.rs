@@ -58,6 +58,6 @@ fn closing(text: &[u8], quote: u8) -> Option<usize> {
     let text = &text[..text.len().min(crate::credential::judge::VALUE_MAX)];
     memchr::memchr_iter(quote, text).find(|&at| {
         let slashes = text[..at].iter().rev().take_while(|b| **b == b'\\').count();
-        quote == b'\'' || slashes % 2 == 0
+        quote == b'\'' || slashes.is_multiple_of(2)
     })
 }
