@@ -1,7 +1,7 @@
 //! What a value looks like: the vocabulary of [`Sighting::kind`](crate::event::Sighting::kind).
 //!
-//! Bias: a kind only names. Which values are taken as credentials is decided in `judge`, so a format missing here costs a
-//! better word in an alert and no detection.
+//! Bias: a kind only names. Which values are taken as credentials is decided in `judge`, so a format missing
+//! here costs a better word in an alert and no detection.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -48,8 +48,8 @@ pub enum Kind {
     NamedSecret,
     /// Long and random, under a name that says nothing: may be a credential.
     Opaque,
-    /// Long and random, under a name that says it names something (`volume_id`): may still be a credential, but hiding
-    /// it would hide the target of an action.
+    /// Long and random, under a name that says it names something (`volume_id`): may still be a credential,
+    /// but hiding it would hide the target of an action.
     Identifier,
     /// Given to the session, and nothing about it looks like a credential.
     Text,
@@ -100,8 +100,8 @@ const ROWS: &[Row] = &[
     Row(Kind::Text, "text", &[], &[]),
 ];
 
-/// The shortest value taken for a token because of its prefix: AWS access-key ids, the shortest of them, have 20
-/// characters. Below it `npm_install` and `sk-button` would count.
+/// The shortest value taken for a token because of its prefix: AWS access-key ids, the shortest of them, have
+/// 20 characters. Below it `npm_install` and `sk-button` would count.
 const PREFIXED_MIN: usize = 20;
 
 /// Which two bytes a known prefix begins with, one bit each: most words in a text fail here.
@@ -167,8 +167,8 @@ impl Kind {
         found
     }
 
-    /// Whether a value of this kind may be replaced wherever it stands. An identifier may not: it is what an action is
-    /// about. Plain text may not: it is a path or a word.
+    /// Whether a value of this kind may be replaced wherever it stands. An identifier may not: it is what an
+    /// action is about. Plain text may not: it is a path or a word.
     pub fn hides(self) -> bool {
         !matches!(self, Self::Identifier | Self::Text)
     }

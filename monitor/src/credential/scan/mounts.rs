@@ -1,8 +1,8 @@
 //! Which mounts are served by a program of an unprivileged user, who could make every access wait for ever.
 //!
-//! Decided from the kernel's mount table alone, since even asking such a file for its size is answered by that program. Bias: a mount
-//! that is in no table counts as safe, since only a process that entered another namespace after opening can cause it, and
-//! the caller's deadline stands behind.
+//! Decided from the kernel's mount table alone, since even asking such a file for its size is answered by
+//! that program. Bias: a mount that is in no table counts as safe, since only a process that entered another
+//! namespace after opening can cause it, and the caller's deadline stands behind.
 
 use std::collections::HashMap;
 use std::fs;

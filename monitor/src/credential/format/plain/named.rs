@@ -1,4 +1,5 @@
-//! Values under a name that says secret: `KEY=VALUE`, `"key": "value"`, `--token value`, `Authorization: Bearer X`.
+//! Values under a name that says secret: `KEY=VALUE`, `"key": "value"`, `--token value`, `Authorization:
+//! Bearer X`.
 
 use std::ops::Range;
 use std::sync::LazyLock;

@@ -39,8 +39,9 @@ pub(super) fn quote_at(text: &[u8], at: usize) -> Option<(usize, u8)> {
     matches!(quote, b'"' | b'\'' | b'`').then_some((slashes + 1, quote))
 }
 
-/// Reads the values of one text. Values may overlap (`token=token=token=…`), so that reading each to its end could cost
-/// the square of the text; once values of [`BUDGET`] times its length have been read, only their first bytes are.
+/// Reads the values of one text. Values may overlap (`token=token=token=…`), so that reading each to its end
+/// could cost the square of the text; once values of [`BUDGET`] times its length have been read, only their
+/// first bytes are.
 pub(super) struct Reader<'a> {
     text: &'a [u8],
     budget: usize,
@@ -56,7 +57,8 @@ impl<'a> Reader<'a> {
         Self { text, budget: text.len() * BUDGET + VALUE_MAX }
     }
 
-    /// The value at `at`. `header`: it goes on to the end of the line or the quote around it. `query`: it ends at `&`.
+    /// The value at `at`. `header`: it goes on to the end of the line or the quote around it. `query`: it
+    /// ends at `&`.
     pub(super) fn read(&mut self, at: usize, header: bool, query: bool) -> Option<(Range<usize>, Form)> {
         let text =
             &self.text[..self.text.len().min(at + if self.budget > 0 { VALUE_MAX } else { SHORT_MAX })];
@@ -83,7 +85,8 @@ fn slashes_before(text: &[u8], at: usize) -> usize {
     text[..at].iter().rev().take(8).take_while(|b| **b == b'\\').count()
 }
 
-/// To the quote that closes, or to the end of the line. Inside an escaped quote (`\"`) the closing one is escaped as often.
+/// To the quote that closes, or to the end of the line. Inside an escaped quote (`\"`) the closing one is
+/// escaped as often.
 fn quoted(text: &[u8], start: usize, quote: u8, depth: usize) -> Range<usize> {
     let limit = text.len();
     let mut at = start;
