@@ -1,8 +1,9 @@
 //! Finds the values in a file that may be used as credentials.
 //!
-//! Bias: when in doubt a value is found. Files of a known format are read as such, for values only a parser sees
-//! (escapes, block scalars, several lines) and for the better names; then every text is searched line by line in any
-//! case, so that a file that is broken, cut, misnamed or commented out gives its values just the same.
+//! Bias: when in doubt a value is found. Files of a known format are read as such, for values only a parser
+//! sees (escapes, block scalars, several lines) and for the better names; then every text is searched line by
+//! line in any case, so that a file that is broken, cut, misnamed or commented out gives its values just the
+//! same.
 
 use std::ops::Deref;
 
@@ -23,8 +24,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 4 MiB: credential files have kilobytes, and at 200 MB/s this takes 20 ms, what a verdict may wait for it. 4096 values: the
-    /// largest secret store met in one file had hundreds; more are generated data.
+    /// 4 MiB: credential files have kilobytes, and at 200 MB/s this takes 20 ms, what a verdict may wait for
+    /// it. 4096 values: the largest secret store met in one file had hundreds; more are generated data.
     fn default() -> Self {
         Self { bytes: 4 << 20, values: 4096 }
     }
@@ -60,7 +61,8 @@ pub fn find(path_hint: Option<&str>, content: &[u8], limits: Limits) -> Findings
     collector.finish(cut)
 }
 
-/// The content as UTF-8 without its byte-order mark. PowerShell writes UTF-16, in which nothing would be found.
+/// The content as UTF-8 without its byte-order mark. PowerShell writes UTF-16, in which nothing would be
+/// found.
 fn text(content: &[u8]) -> Text<'_> {
     let wide = |of: fn([u8; 2]) -> u16| {
         let units = content[2..].chunks_exact(2).map(|pair| of([pair[0], pair[1]]));
@@ -314,6 +316,27 @@ mod tests {
         ] {
             check(path, content, &[]);
         }
+    }
+
+    #[test]
+    fn json_lines_give_the_values_of_every_line() {
+        let lines =
+            "{\"a_token\": \"hunter\\u0032hunter2\"}\nbroken {\n{\"b_token\": \"hunter\\u0033hunter3\"}\n";
+        let found = found("a.jsonl", lines);
+        for expect in ["a_token hunter2hunter2 named-secret", "b_token hunter3hunter3 named-secret"] {
+            assert!(found.iter().any(|found| found == expect), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn sentences_about_headers_are_no_headers() {
+        check("a.md", "authorization: request parameters. Cookie: can be set, given the session.", &[]);
+        check("a.rs", "pub fn f(cookie: crate::lgrp_cookie_t) -> u64;", &[]);
+        check(
+            "a.http",
+            "Cookie: sid=hunter2hunter2; theme=dark\n",
+            &["Cookie sid=hunter2hunter2; theme=dark named-secret"],
+        );
     }
 
     #[test]

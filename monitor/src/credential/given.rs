@@ -1,7 +1,7 @@
 //! What a session is given at its start: its environment and its arguments.
 //!
-//! Bias: here "given" is what loosens, so only values that stand there whole count, and what is found inside them;
-//! whatever is over the limit is not given.
+//! Bias: here "given" is what loosens, so only values that stand there whole count, and what is found inside
+//! them; whatever is over the limit is not given.
 
 use std::collections::HashMap;
 
@@ -15,8 +15,8 @@ use crate::secret::Fingerprint;
 /// Values kept of one start: an environment has some hundred variables, and each may hold a few values.
 const GIVEN_MAX: usize = 4096;
 
-/// Everything an environment gives: each value of 8 bytes or more, and what it holds (the password of a `DATABASE_URL`,
-/// the fields of a JSON document). Values over 16 KiB give only what is found in them.
+/// Everything an environment gives: each value of 8 bytes or more, and what it holds (the password of a
+/// `DATABASE_URL`, the fields of a JSON document). Values over 16 KiB give only what is found in them.
 pub fn environment<'a>(
     pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     redactor: &Redactor,
@@ -28,7 +28,8 @@ pub fn environment<'a>(
     given.sightings
 }
 
-/// Everything arguments give: each of 8 bytes or more, the value of `--name=value` and `NAME=value`, and what they hold.
+/// Everything arguments give: each of 8 bytes or more, the value of `--name=value` and `NAME=value`, and what
+/// they hold.
 pub fn arguments<'a>(arguments: impl IntoIterator<Item = &'a [u8]>, redactor: &Redactor) -> Vec<Sighting> {
     let mut given = Given::new(redactor);
     let mut flag: Option<&[u8]> = None;

@@ -1,7 +1,7 @@
 //! The key of this host's fingerprints: a shell, since it reads and creates a file.
 //!
-//! Whoever has the key can test guesses against fingerprints in captures, so a key others could have read is refused
-//! and not repaired: it may have been copied already.
+//! Whoever has the key can test guesses against fingerprints in captures, so a key others could have read is
+//! refused and not repaired: it may have been copied already.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -38,7 +38,8 @@ pub enum HostKeyError {
     Length { path: PathBuf, bytes: u64 },
 }
 
-/// The key at `path`; created, with its directory, if there is none. Two that create it at once get the same key.
+/// The key at `path`; created, with its directory, if there is none. Two that create it at once get the same
+/// key.
 pub fn load_or_create(path: &Path) -> Result<Zeroizing<[u8; KEY_LEN]>, HostKeyError> {
     match load(path) {
         Err(HostKeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -78,7 +79,8 @@ fn load(path: &Path) -> Result<Zeroizing<[u8; KEY_LEN]>, HostKeyError> {
     Ok(key)
 }
 
-/// Writes a new key beside `path` and links it there: a link never replaces a key somebody else made meanwhile.
+/// Writes a new key beside `path` and links it there: a link never replaces a key somebody else made
+/// meanwhile.
 fn create(path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;

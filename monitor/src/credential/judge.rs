@@ -1,14 +1,16 @@
 //! Whether a value under a name may be a credential.
 //!
-//! Bias: when in doubt it may. A value too many costs a fingerprint that nothing ever matches; a value too few is a
-//! credential whose use cannot be recognised. Only what cannot be a credential is left out: references, placeholders, digests.
+//! Bias: when in doubt it may. A value too many costs a fingerprint that nothing ever matches; a value too
+//! few is a credential whose use cannot be recognised. Only what cannot be a credential is left out:
+//! references, placeholders, digests.
 
 use super::kind::Kind;
 use super::name::{self, Says};
 
 /// Shorter values are taken for words and numbers; no API issues tokens this short.
 pub(super) const VALUE_MIN: usize = 8;
-/// Longer values are documents. Servers refuse header lines from 8 to 16 KiB on, so nothing longer is ever sent as one.
+/// Longer values are documents. Servers refuse header lines from 8 to 16 KiB on, so nothing longer is ever
+/// sent as one.
 pub(super) const VALUE_MAX: usize = 16 * 1024;
 /// Random values below this length are too like identifiers to be taken without a name.
 pub(super) const OPAQUE_MIN: usize = 20;
@@ -37,7 +39,8 @@ pub(super) fn judge(name: Option<&[u8]>, value: &[u8]) -> Option<Kind> {
     }
 }
 
-/// Whether a value stands for another one, or for none: `${TOKEN}`, `<your-token>`, `changeme`, `xxxx…`, `‹fp:…›`.
+/// Whether a value stands for another one, or for none: `${TOKEN}`, `<your-token>`, `changeme`, `xxxx…`,
+/// `‹fp:…›`.
 pub(super) fn is_placeholder(value: &[u8]) -> bool {
     let Some((&first, &last)) = value.first().zip(value.last()) else { return true };
     let identifier = |b: &u8| b.is_ascii_alphanumeric() || b"_.-:".contains(b);
@@ -91,24 +94,26 @@ fn is_filler(value: &[u8]) -> bool {
         || value.windows(4).any(|part| part == b"****")
 }
 
-/// Whether a value looks drawn at random: a UUID, 32 or more hex digits, or 20 or more characters of mixed classes.
+/// Whether a value looks drawn at random: a UUID, 32 or more hex digits, or 20 or more characters of mixed
+/// classes.
 pub(super) fn is_opaque(value: &[u8]) -> bool {
-    if value.len() < OPAQUE_MIN || !value.iter().all(|&b| is_opaque_byte(b) || b == b'=') {
+    let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
+    if value.len() < OPAQUE_MIN || digits < 2 || !value.iter().all(|&b| is_opaque_byte(b) || b == b'=') {
         return false;
     }
     if is_uuid(value) {
         return true;
     }
-    let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
     let letters = value.iter().filter(|b| b.is_ascii_alphabetic()).count();
-    if digits < 2 || letters < 2 || is_digest(value) {
+    if letters < 2 || is_digest(value) {
         return false;
     }
     if value.len() >= 32 && value.iter().all(u8::is_ascii_hexdigit) {
         return true;
     }
-    // Words and camelCase change class (lower, upper, digit) once in five characters or so, random text every second
-    // to third character. Slashes and dots make paths and versions, which have no business here beyond a few.
+    // Words and camelCase change class (lower, upper, digit) once in five characters or so, random text every
+    // second to third character. Slashes and dots make paths and versions, which have no business here beyond
+    // a few.
     let mut changes = 0;
     let mut previous = 0;
     for class in value.iter().map(|&b| class_of(b)).filter(|&class| class != 0) {

@@ -1,9 +1,10 @@
 //! What a value looks like: the vocabulary of [`Sighting::kind`](crate::event::Sighting::kind).
 //!
-//! Bias: a kind only names. Which values are taken as credentials is decided in `judge`, so a format missing here costs a
-//! better word in an alert and no detection.
+//! Bias: a kind only names. Which values are taken as credentials is decided in `judge`, so a format missing
+//! here costs a better word in an alert and no detection.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 /// What a value looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,8 +48,8 @@ pub enum Kind {
     NamedSecret,
     /// Long and random, under a name that says nothing: may be a credential.
     Opaque,
-    /// Long and random, under a name that says it names something (`volume_id`): may still be a credential, but hiding
-    /// it would hide the target of an action.
+    /// Long and random, under a name that says it names something (`volume_id`): may still be a credential,
+    /// but hiding it would hide the target of an action.
     Identifier,
     /// Given to the session, and nothing about it looks like a credential.
     Text,
@@ -99,9 +100,23 @@ const ROWS: &[Row] = &[
     Row(Kind::Text, "text", &[], &[]),
 ];
 
-/// The shortest value taken for a token because of its prefix: AWS access-key ids, the shortest of them, have 20
-/// characters. Below it `npm_install` and `sk-button` would count.
+/// The shortest value taken for a token because of its prefix: AWS access-key ids, the shortest of them, have
+/// 20 characters. Below it `npm_install` and `sk-button` would count.
 const PREFIXED_MIN: usize = 20;
+
+/// Which two bytes a known prefix begins with, one bit each: most words in a text fail here.
+static BEGINNINGS: LazyLock<[u64; 1024]> = LazyLock::new(|| {
+    let mut bits = [0; 1024];
+    for prefix in ROWS.iter().flat_map(|row| row.2) {
+        let pair = pair(prefix.as_bytes());
+        bits[pair / 64] |= 1 << (pair % 64);
+    }
+    bits
+});
+
+fn pair(bytes: &[u8]) -> usize {
+    usize::from(bytes[0]) << 8 | usize::from(bytes[1])
+}
 
 impl Kind {
     /// The name used in events: `railway-token`.
@@ -120,7 +135,7 @@ impl Kind {
             return memchr::memmem::find(&value[..value.len().min(64)], b"PRIVATE KEY")
                 .map(|_| Self::PrivateKey);
         }
-        if value.len() < PREFIXED_MIN {
+        if value.len() < PREFIXED_MIN || BEGINNINGS[pair(value) / 64] >> (pair(value) % 64) & 1 == 0 {
             return None;
         }
         let (kind, prefix) = ROWS
@@ -152,8 +167,8 @@ impl Kind {
         found
     }
 
-    /// Whether a value of this kind may be replaced wherever it stands. An identifier may not: it is what an action is
-    /// about. Plain text may not: it is a path or a word.
+    /// Whether a value of this kind may be replaced wherever it stands. An identifier may not: it is what an
+    /// action is about. Plain text may not: it is a path or a word.
     pub fn hides(self) -> bool {
         !matches!(self, Self::Identifier | Self::Text)
     }

@@ -1,7 +1,7 @@
 //! Finding credentials where they are written, and keeping them out of everything that is kept.
 //!
-//! [`find()`] and [`Redactor`] are pure. [`scan`] and [`host_key`] are the two shells of this layer: they read files, and nothing left of
-//! the sensors asks them to but through what they return.
+//! [`find()`] and [`Redactor`] are pure. [`scan`] and [`host_key`] are the two shells of this layer: they
+//! read files, and nothing left of the sensors asks them to but through what they return.
 
 mod collect;
 mod find;

@@ -1,7 +1,7 @@
 //! What the name of a value says about it.
 //!
-//! Bias: when in doubt a name says nothing, and the value has to speak for itself. Only names that are certain to mean
-//! something else (`checksum`, `max_tokens`) take a value out.
+//! Bias: when in doubt a name says nothing, and the value has to speak for itself. Only names that are
+//! certain to mean something else (`checksum`, `max_tokens`) take a value out.
 
 use super::kind::Kind;
 

@@ -1,12 +1,12 @@
 //! `KEY=VALUE` files: `.env`, `.envrc`, systemd environment files, Java properties.
 //!
-//! By hand: the dotenv crates expand variables from the monitor's own environment, and stop at the first line they do
-//! not like.
+//! By hand: the dotenv crates expand variables from the monitor's own environment, and stop at the first line
+//! they do not like.
 
 use crate::credential::collect::Collector;
 
-/// Hands over every assignment. A value ends at its quote, which may be lines further on, or at the end of the line;
-/// unquoted values are also handed over without a trailing ` # comment`.
+/// Hands over every assignment. A value ends at its quote, which may be lines further on, or at the end of
+/// the line; unquoted values are also handed over without a trailing ` # comment`.
 pub(super) fn search(content: &[u8], collector: &mut Collector) {
     let mut rest = content;
     while !rest.is_empty() {
@@ -43,7 +43,8 @@ fn unquoted(name: &[u8], value: &[u8], collector: &mut Collector) {
     }
 }
 
-/// The name before the first `=` and the value after it. A commented line is read too: whoever reads the file reads it.
+/// The name before the first `=` and the value after it. A commented line is read too: whoever reads the file
+/// reads it.
 fn assignment(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let line = line.strip_prefix(b"#").unwrap_or(line).trim_ascii_start();
     let line = line.strip_prefix(b"export ").unwrap_or(line);
@@ -58,6 +59,6 @@ fn closing(text: &[u8], quote: u8) -> Option<usize> {
     let text = &text[..text.len().min(crate::credential::judge::VALUE_MAX)];
     memchr::memchr_iter(quote, text).find(|&at| {
         let slashes = text[..at].iter().rev().take_while(|b| **b == b'\\').count();
-        quote == b'\'' || slashes % 2 == 0
+        quote == b'\'' || slashes.is_multiple_of(2)
     })
 }

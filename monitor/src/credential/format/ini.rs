@@ -1,6 +1,8 @@
-//! ini files and their kin: `.npmrc`, `.pypirc`, `~/.aws/credentials`, git and MySQL configuration, HCL variables.
+//! ini files and their kin: `.npmrc`, `.pypirc`, `~/.aws/credentials`, git and MySQL configuration, HCL
+//! variables.
 //!
-//! By hand: there are as many dialects as programs, and no crate reads `//registry/:_authToken=` and `key = a ; b` alike.
+//! By hand: there are as many dialects as programs, and no crate reads `//registry/:_authToken=` and `key = a
+//! ; b` alike.
 
 use crate::credential::collect::Collector;
 
@@ -29,7 +31,8 @@ fn assignment(line: &[u8]) -> Option<(&[u8], &[u8])> {
     (!name.is_empty()).then(|| (name, line[at + 1..].trim_ascii()))
 }
 
-/// A value without its quotes; an unquoted one as it stands and without a trailing comment, since dialects differ.
+/// A value without its quotes; an unquoted one as it stands and without a trailing comment, since dialects
+/// differ.
 fn forms(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     let quoted = value.first().filter(|b| matches!(b, b'"' | b'\'')).and_then(|quote| {
         let close = memchr::memchr(*quote, &value[1..])?;

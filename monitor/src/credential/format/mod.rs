@@ -1,7 +1,7 @@
 //! The formats credentials are written in.
 //!
-//! Each module reads one and hands names and values to the [`Collector`]. A parse that fails has still handed over what
-//! it read up to there.
+//! Each module reads one and hands names and values to the [`Collector`]. A parse that fails has still handed
+//! over what it read up to there.
 
 mod dotenv;
 mod ini;

@@ -1,7 +1,7 @@
 //! Walks the values of any self-describing format through serde, without building a tree of them.
 //!
-//! Written as a visitor instead of using `serde_json::Value`, since a tree takes up to 16 times the memory of its text,
-//! and is lost as a whole when the last line is broken.
+//! Written as a visitor instead of using `serde_json::Value`, since a tree takes up to 16 times the memory of
+//! its text, and is lost as a whole when the last line is broken.
 
 use std::fmt;
 

@@ -8,7 +8,8 @@ use crate::credential::collect::Collector;
 /// Aliases may multiply a document by this much before the rest of it is left to the line search.
 const ALIAS_FACTOR: usize = 4;
 
-/// Hands over every scalar in `content`. Documents are cut apart here, so that one broken document does not hide the next.
+/// Hands over every scalar in `content`. Documents are cut apart here, so that one broken document does not
+/// hide the next.
 pub(super) fn search(content: &[u8], collector: &mut Collector) {
     let Ok(text) = std::str::from_utf8(content) else { return };
     for document in documents(text) {

@@ -48,7 +48,8 @@ const SHORT: &[(&str, &[&str])] = &[
 const GLUED: &[&str] = &["mysql", "mysqldump", "mysqladmin", "mariadb", "mariadb-dump", "sshpass"];
 
 impl Redactor {
-    /// Arguments with every secret in them replaced, as [`Redactor::text`] does, knowing which argument is a flag's value.
+    /// Arguments with every secret in them replaced, as [`Redactor::text`] does, knowing which argument is a
+    /// flag's value.
     pub fn argv(&self, argv: &[String]) -> Vec<String> {
         let mut next = Next::Text;
         let mut redacted = Vec::with_capacity(argv.len());

@@ -1,11 +1,12 @@
 //! Replaces secrets in text by their fingerprints, before the text becomes part of an event.
 //!
-//! Bias: when in doubt a value is replaced, except where it names what an action is about: a UUID argument stays unless it is a
-//! known secret or stands under a secret's name, since "which volume" is what people must be able to read.
+//! Bias: when in doubt a value is replaced, except where it names what an action is about: a UUID argument
+//! stays unless it is a known secret or stands under a secret's name, since "which volume" is what people
+//! must be able to read.
 //!
-//! Two ways, both always taken: every word of the text is looked up among the secrets the session has met, and whatever
-//! the search for credentials would find is replaced, met or not. A secret with blanks in it that was met elsewhere is
-//! only recognised as a whole argument or field, or by its name.
+//! Two ways, both always taken: every word of the text is looked up among the secrets the session has met,
+//! and whatever the search for credentials would find is replaced, met or not. A secret with blanks in it
+//! that was met elsewhere is only recognised as a whole argument or field, or by its name.
 
 mod argv;
 mod words;
@@ -43,8 +44,8 @@ impl Redactor {
         self.known.insert(fingerprint);
     }
 
-    /// Remembers what was found, unless its kind says that it names a thing (`volume_id`) or is plain text (`HOME`):
-    /// these must stay readable.
+    /// Remembers what was found, unless its kind says that it names a thing (`volume_id`) or is plain text
+    /// (`HOME`): these must stay readable.
     pub fn learn_sighting(&mut self, sighting: &Sighting) {
         if Kind::of_name(&sighting.kind).is_none_or(Kind::hides) {
             self.learn(sighting.fingerprint);
@@ -61,7 +62,7 @@ impl Redactor {
         self.fingerprinter.fingerprint(value)
     }
 
-    /// `text` with every secret in it replaced by `‹fp:…›`; what is over [`TEXT_MAX`] becomes `‹n B›`.
+    /// `text` with every secret in it replaced by `‹fp:…›`; what is over 64 KiB becomes `‹n B›`.
     pub fn text(&self, text: &str) -> String {
         if !is_placeholder(text.as_bytes()) && self.is_known(text.as_bytes()) {
             return self.hidden(text.as_bytes());
@@ -117,7 +118,8 @@ impl Redactor {
             while let Some(next) = secrets.next_if(|next| next.start < secret.end) {
                 secret.end = secret.end.max(next.end);
             }
-            // A range ends inside a character only where the search cut a value at its limit: the character goes with it.
+            // A range ends inside a character only where the search cut a value at its limit: the character
+            // goes with it.
             let start = floor(text, secret.start);
             let end = (secret.end..text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(text.len());
             redacted.push_str(&text[done..start.max(done)]);
@@ -129,8 +131,8 @@ impl Redactor {
     }
 }
 
-/// Where a text is cut: at a blank if there is one within the length of a secret, so that no secret loses its end, by which it would
-/// be recognised.
+/// Where a text is cut: at a blank if there is one within the length of a secret, so that no secret loses its
+/// end, by which it would be recognised.
 fn cut(text: &str) -> usize {
     if text.len() <= TEXT_MAX {
         return text.len();

@@ -7,7 +7,8 @@ use crate::credential::judge::VALUE_MAX;
 /// Shorter words are no secrets, and are most of a text.
 const WORD_MIN: usize = 6;
 
-/// What separates words, coarse to fine. A secret may contain what separates at a finer level, so each is looked at.
+/// What separates words, coarse to fine. A secret may contain what separates at a finer level, so each is
+/// looked at.
 const LEVELS: [&str; 3] = ["\"'`\\", ",;&?=()[]{}<>|«»‹›“”#!*$", ":/@."];
 
 /// Hands each word to `is_secret`, whole before its parts; the parts of a secret are not looked at.

@@ -1,7 +1,7 @@
 //! Remembers what was found in files, so that the second `grep -r` costs no second search.
 //!
-//! By hand, as two generations of a map: when the young one is full it becomes the old one, and what is used again moves back.
-//! That keeps the recently used ones like an LRU list, without a list.
+//! By hand, as two generations of a map: when the young one is full it becomes the old one, and what is used
+//! again moves back. That keeps the recently used ones like an LRU list, without a list.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,8 @@ use super::open::Opened;
 
 /// Files per generation, 16 k in both: the text files of a large repository.
 const FILES_MAX: usize = 8 * 1024;
-/// Values per generation. At some 100 bytes each this bounds the cache to about 50 MB, whatever the files hold.
+/// Values per generation. At some 100 bytes each this bounds the cache to about 50 MB, whatever the files
+/// hold.
 const VALUES_MAX: usize = 256 * 1024;
 
 /// One content of one file under one name: the name decides how it is read.

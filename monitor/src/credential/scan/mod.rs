@@ -1,10 +1,11 @@
 //! Looks for credentials in a file a process has just opened. A shell: it opens and reads files, and it and
 //! [`host_key`](super::host_key) are the only ones in this layer that may.
 //!
-//! Bias: when in doubt a file is searched; what could not be searched is said, and never taken for a file without credentials. It reads
-//! through the descriptor the process itself opened, so that what is searched is what was read. It opens regular files only, never waits
-//! for a lease or a FIFO, and does not touch file systems an unprivileged user serves. A network file system may still stall a
-//! read, so callers give a scanner a thread of its own and a deadline.
+//! Bias: when in doubt a file is searched; what could not be searched is said, and never taken for a file
+//! without credentials. It reads through the descriptor the process itself opened, so that what is searched
+//! is what was read. It opens regular files only, never waits for a lease or a FIFO, and does not touch file
+//! systems an unprivileged user serves. A network file system may still stall a read, so callers give a
+//! scanner a thread of its own and a deadline.
 
 mod cache;
 mod mounts;
@@ -64,7 +65,8 @@ impl Scanner {
         Self { limits, ..Self::default() }
     }
 
-    /// Searches the file. None: there is nothing to record, since it is no regular file, a file of the kernel, or binary.
+    /// Searches the file. None: there is nothing to record, since it is no regular file, a file of the
+    /// kernel, or binary.
     pub fn scan(&mut self, request: &ScanRequest<'_>, redactor: &Redactor) -> Option<Scanned> {
         match self.try_scan(request, redactor) {
             Ok(scanned) => scanned,

@@ -38,8 +38,8 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// Whether a later change of the file would show in its change time. The kernel's clock for those moves in steps of up to 10 ms, so
-    /// a file that has just changed may change again and look the same.
+    /// Whether a later change of the file would show in its change time. The kernel's clock for those moves
+    /// in steps of up to 10 ms, so a file that has just changed may change again and look the same.
     pub(super) fn is_settled(&self) -> bool {
         const STEP: Duration = Duration::from_millis(100);
         let changed = Duration::new(
@@ -52,7 +52,8 @@ impl Opened {
     }
 }
 
-/// Opens the file by the process's descriptor, else by its path as the process sees it, else by its path. None: it is nothing to read.
+/// Opens the file by the process's descriptor, else by its path as the process sees it, else by its path.
+/// None: it is nothing to read.
 pub(super) fn open(request: &ScanRequest<'_>, mounts: &mut Mounts) -> Result<Option<Opened>, OpenError> {
     let by_fd = request.fd.map(|fd| (format!("/proc/{}/fd/{fd}", request.pid), OFlag::empty()));
     let by_path = request.path.starts_with('/').then(|| {
@@ -87,8 +88,8 @@ pub(super) fn open(request: &ScanRequest<'_>, mounts: &mut Mounts) -> Result<Opt
     }
 }
 
-/// Same inode. The device is compared only where inode numbers alone do not tell: btrfs and overlayfs show user space
-/// another device than the one the kernel reports.
+/// Same inode. The device is compared only where inode numbers alone do not tell: btrfs and overlayfs show
+/// user space another device than the one the kernel reports.
 fn is_requested(stat: &FileStat, request: &ScanRequest<'_>) -> bool {
     let dev = (major(stat.st_dev) << 20) | minor(stat.st_dev);
     let anonymous = request.dev >> 20 == 0;

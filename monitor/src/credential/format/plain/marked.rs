@@ -31,7 +31,8 @@ pub(super) fn keys(text: &[u8], report: &mut dyn FnMut(Hit)) -> Vec<Range<usize>
     blocks
 }
 
-/// Reports the password of `scheme://user:password@host`, and the user where it is all there is and has a token's form.
+/// Reports the password of `scheme://user:password@host`, and the user where it is all there is and has a
+/// token's form.
 pub(super) fn urls(text: &[u8], report: &mut dyn FnMut(Hit)) {
     /// Longer authorities are no addresses; a token in one has 1 KiB at most.
     const AUTHORITY_MAX: usize = 2048;

@@ -1,10 +1,12 @@
-//! Any text: scripts, source, documents, logs, shell history, and every file whose format is not known or is broken.
+//! Any text: scripts, source, documents, logs, shell history, and every file whose format is not known or is
+//! broken.
 //!
 //! Bias: when in doubt a value is found, except in source text, where an unquoted word is a variable.
 //!
-//! Four searches, each of which skips what cannot matter instead of reading line by line: names that say secret
-//! ([`named`]), long random words ([`runs`]), passwords in URLs, and private keys ([`marked`]). None allocates, each is linear in its
-//! input, and each says where a value stands, so that redaction uses the same search as fingerprinting.
+//! Four searches, each of which skips what cannot matter instead of reading line by line: names that say
+//! secret ([`named`]), long random words ([`runs`]), passwords in URLs, and private keys ([`marked`]). None
+//! allocates, each is linear in its input, and each says where a value stands, so that redaction uses the
+//! same search as fingerprinting.
 
 mod marked;
 mod named;
@@ -44,7 +46,8 @@ pub(in crate::credential) fn hits(text: &[u8], code: bool, report: &mut dyn FnMu
     runs::search(text, &blocks, report);
 }
 
-/// A file that is one word and nothing else is a secret if its name says so: `~/.vault-token`, `/run/secrets/db`.
+/// A file that is one word and nothing else is a secret if its name says so: `~/.vault-token`,
+/// `/run/secrets/db`.
 pub(in crate::credential) fn whole(path_hint: Option<&str>, content: &[u8], collector: &mut Collector) {
     let Some(path) = path_hint else { return };
     let word = content.trim_ascii();

@@ -1,4 +1,5 @@
-//! Values under a name that says secret: `KEY=VALUE`, `"key": "value"`, `--token value`, `Authorization: Bearer X`.
+//! Values under a name that says secret: `KEY=VALUE`, `"key": "value"`, `--token value`, `Authorization:
+//! Bearer X`.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -6,7 +7,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 
 use super::Hit;
-use super::value::{self, Form};
+use super::value::{self, Form, Reader};
 use crate::credential::judge::{VALUE_MIN, is_placeholder, judge};
 use crate::credential::kind::Kind;
 use crate::credential::name::NAME_MAX;
@@ -65,6 +66,7 @@ enum Separator {
 /// Reports the values of names that say secret.
 pub(super) fn search(text: &[u8], code: bool, report: &mut dyn FnMut(Hit)) {
     let mut done = 0;
+    let mut reader = Reader::new(text);
     for stem in STEMS_SEARCH.find_iter(text) {
         if stem.start() < done {
             continue;
@@ -73,8 +75,8 @@ pub(super) fn search(text: &[u8], code: bool, report: &mut dyn FnMut(Hit)) {
         done = name.end.max(stem.end());
         let hit = match &text[name.clone()] {
             word if word.eq_ignore_ascii_case(b"bearer") => bearer(text, name.end),
-            b"-u" | b"--user" => user(text, name.end),
-            _ => assigned(text, name, code),
+            b"-u" | b"--user" => user(text, &mut reader, name.end),
+            _ => assigned(text, &mut reader, name, code),
         };
         hit.into_iter().for_each(&mut *report);
     }
@@ -91,7 +93,7 @@ fn name_around(text: &[u8], stem: Range<usize>) -> Range<usize> {
     stem.start - before..stem.start + after
 }
 
-fn assigned(text: &[u8], name: Range<usize>, code: bool) -> Option<Hit> {
+fn assigned(text: &[u8], reader: &mut Reader<'_>, name: Range<usize>, code: bool) -> Option<Hit> {
     let (separator, at) = separator(text, &name)?;
     let flag = text[name.start] == b'-';
     let start = name.start + text[name.clone()].iter().take_while(|b| **b == b'-').count();
@@ -102,12 +104,18 @@ fn assigned(text: &[u8], name: Range<usize>, code: bool) -> Option<Hit> {
             || ends_with(word, b"cookie")
             || ends_with(word, b"extraheader"));
     let query = name.start > 0 && matches!(text[name.start - 1], b'?' | b'&');
-    let (value, form) = annotated(text, value::read(text, at, header, query)?, separator);
+    let mut read = reader.read(at, header, query)?;
+    let prose = |value: &[u8]| value.contains(&b' ') && !value.contains(&b'=');
+    if header && read.1 != Form::Quoted && (code || prose(&text[read.0.clone()])) {
+        // No header but a sentence about one: only its first word may be a value.
+        read = reader.read(at, false, false)?;
+    }
+    let (value, form) = annotated(text, reader, read, separator);
     let bytes = &text[value.clone()];
     let plausible = match (form, separator) {
         (Form::Quoted, _) => true,
         (Form::Expression, _) | (_, Separator::QuotedOnly) => false,
-        (Form::Bare, _) if query || header => true,
+        (Form::Bare, _) if query || (header && has_digit(bytes)) => true,
         (Form::Bare, Separator::Blank) => has_digit(bytes) && is_word(bytes) && !code,
         (Form::Bare, Separator::Argument) => bytes[0] != b'-',
         (Form::Bare, Separator::Tight) => !code || flag || has_digit(bytes),
@@ -142,7 +150,12 @@ fn is_variable(value: &[u8], code: bool) -> bool {
 }
 
 /// `token: str = "value"`: the value stands behind the type.
-fn annotated(text: &[u8], read: (Range<usize>, Form), separator: Separator) -> (Range<usize>, Form) {
+fn annotated(
+    text: &[u8],
+    reader: &mut Reader<'_>,
+    read: (Range<usize>, Form),
+    separator: Separator,
+) -> (Range<usize>, Form) {
     const TYPE_MAX: usize = 64;
     if read.1 == Form::Quoted || separator != Separator::Loose {
         return read;
@@ -151,7 +164,7 @@ fn annotated(text: &[u8], read: (Range<usize>, Form), separator: Separator) -> (
     let line = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
     let Some(at) = memchr::memchr(b'=', line) else { return read };
     let behind = value::skip_blanks(text, read.0.end + at + 1);
-    value::read(text, behind, false, false).filter(|(_, form)| *form == Form::Quoted).unwrap_or(read)
+    reader.read(behind, false, false).filter(|(_, form)| *form == Form::Quoted).unwrap_or(read)
 }
 
 /// What follows the name, and where the value begins.
@@ -213,10 +226,10 @@ fn bearer(text: &[u8], end: usize) -> Option<Hit> {
 }
 
 /// The password of curl's `-u user:password`. Numbers are user and group ids, as docker's `-u 1000:1000`.
-fn user(text: &[u8], end: usize) -> Option<Hit> {
+fn user(text: &[u8], reader: &mut Reader<'_>, end: usize) -> Option<Hit> {
     let at = value::skip_blanks(text, end + usize::from(text.get(end) == Some(&b'=')));
-    let (pair, _) = value::read(text, at, false, false)
-        .filter(|(pair, _)| at > end && !is_placeholder(&text[pair.clone()]))?;
+    let (pair, _) =
+        reader.read(at, false, false).filter(|(pair, _)| at > end && !is_placeholder(&text[pair.clone()]))?;
     let colon = memchr::memchr(b':', &text[pair.clone()])?;
     let value = pair.start + colon + 1..pair.end;
     let bytes = &text[value.clone()];

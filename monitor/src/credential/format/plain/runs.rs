@@ -1,4 +1,5 @@
-//! Long random words: tokens with a known prefix wherever they stand, UUIDs, hex and base64 under a name or as a literal.
+//! Long random words: tokens with a known prefix wherever they stand, UUIDs, hex and base64 under a name or
+//! as a literal.
 
 use std::ops::Range;
 
@@ -7,8 +8,8 @@ use crate::credential::judge::{OPAQUE_MIN, VALUE_MAX, is_opaque, is_opaque_byte,
 use crate::credential::kind::Kind;
 use crate::credential::name::NAME_MAX;
 
-/// Places in one word where a known prefix is looked for. A path may hold a token behind some slashes; more places would
-/// let a crafted word cost the square of its length.
+/// Places in one word where a known prefix is looked for. A path may hold a token behind some slashes; more
+/// places would let a crafted word cost the square of its length.
 const PREFIX_TRIES: usize = 64;
 
 /// [`is_opaque_byte`] as a table: the search below asks for most bytes it looks at.
@@ -22,8 +23,8 @@ const RUN_BYTE: [bool; 256] = {
     table
 };
 
-/// Reports random words outside `blocks` (ascending). Looks at every 20th byte, and reads back only from those that may belong to a
-/// word of 20: most of a text is never looked at.
+/// Reports random words outside `blocks` (ascending). Looks at every 20th byte, and reads back only from
+/// those that may belong to a word of 20: most of a text is never looked at.
 pub(super) fn search(text: &[u8], blocks: &[Range<usize>], report: &mut dyn FnMut(Hit)) {
     let mut blocks = blocks.iter().peekable();
     let mut start = 0;
