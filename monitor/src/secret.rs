@@ -88,6 +88,12 @@ impl Fingerprinter {
         short.copy_from_slice(&digest.as_bytes()[..16]);
         Fingerprint(short)
     }
+
+    /// Eight hex digits that name the key and tell nothing else about it.
+    pub fn key_id(&self) -> String {
+        let digest = blake3::derive_key("holdfire 2026-04-25 name of a fingerprint key", self.key.as_slice());
+        data_encoding::HEXLOWER.encode(&digest[..4])
+    }
 }
 
 impl fmt::Debug for Fingerprinter {

@@ -76,6 +76,8 @@ pub enum ScanOutcome {
     Whole,
     /// Only the first `bytes` were searched, or only the first so many values kept.
     Partly { bytes: u64 },
+    /// The file at this path was no longer the one that was opened; the first `bytes` of it were searched in its place.
+    Replaced { bytes: u64 },
     /// Nothing was searched: the file had gone, or could not be read.
     Failed { why: String },
 }

@@ -10,6 +10,8 @@ mod process;
 mod request;
 mod session;
 mod socket;
+#[cfg(test)]
+pub(crate) mod story;
 
 use std::fmt;
 
@@ -76,6 +78,29 @@ pub enum Fact {
     Enforced(Enforced),
     /// The last process of the session ended.
     SessionEnded(SessionEnded),
+}
+
+impl Fact {
+    /// Its name, as serialised under `kind`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::SessionStarted(_) => "session_started",
+            Self::Forked(_) => "forked",
+            Self::Executed(_) => "executed",
+            Self::Exited(_) => "exited",
+            Self::FileOpened(_) => "file_opened",
+            Self::CredentialsSeen(_) => "credentials_seen",
+            Self::Connected(_) => "connected",
+            Self::ServerNamed(_) => "server_named",
+            Self::TlsOpened(_) => "tls_opened",
+            Self::Requested(_) => "requested",
+            Self::Unread(_) => "unread",
+            Self::Lost(_) => "lost",
+            Self::Decided(_) => "decided",
+            Self::Enforced(_) => "enforced",
+            Self::SessionEnded(_) => "session_ended",
+        }
+    }
 }
 
 /// Names one process for good: made in the kernel from the process id and its start time.

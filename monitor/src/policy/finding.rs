@@ -5,8 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::detect::Effect;
-use crate::event::{Action, Place, PolicyRef, ProcessId, Rung};
+use crate::event::{Action, PolicyRef, ProcessId, Rung};
 use crate::secret::Fingerprint;
+pub use crate::session::{Origin, Provenance};
 use crate::time::Timestamp;
 
 /// One alert. Everything in it follows from the events before it, so replay makes the same bytes.
@@ -69,31 +70,6 @@ pub struct Credential {
     /// Where the session met it, first sighting first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub origins: Vec<Origin>,
-}
-
-/// One place where the session met a credential.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Origin {
-    pub place: Place,
-    /// Seq of the `credentials_seen` event.
-    pub event: u64,
-    pub pid: u32,
-    pub process: ProcessId,
-    pub time: Timestamp,
-}
-
-/// Where a session has a credential from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Provenance {
-    /// Given at the start, or declared in the policy.
-    Granted,
-    /// Met in a file the session read.
-    Discovered,
-    /// Never seen before the request that carries it.
-    Unknown,
-    /// The request carries none.
-    None,
 }
 
 /// How bad, in the words of alerts.

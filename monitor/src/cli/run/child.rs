@@ -1,0 +1,110 @@
+//! The command: as whom it runs, how it is started, what its end means.
+
+use std::ffi::{CString, OsString};
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus};
+
+use nix::unistd::{Gid, Uid, User, getgrouplist, setgid, setgroups, setuid};
+
+use crate::cli::{Exit, Failure};
+
+/// As whom the command runs.
+pub(super) struct Identity {
+    user: Option<User>,
+    groups: Vec<Gid>,
+}
+
+/// The command could not be started.
+pub(super) struct NotStarted {
+    pub(super) command: OsString,
+    pub(super) source: io::Error,
+}
+
+impl NotStarted {
+    /// The exit code, as env(1) has it.
+    pub(super) fn exit(&self) -> Exit {
+        match self.source.kind() {
+            io::ErrorKind::NotFound => Exit::NotFound,
+            io::ErrorKind::PermissionDenied => Exit::NotExecutable,
+            _ if self.source.raw_os_error() == Some(libc::ENOEXEC) => Exit::NotExecutable,
+            _ => Exit::RunFailed,
+        }
+    }
+}
+
+impl Identity {
+    /// The user named, or else whoever called sudo, or else the user of this process: an agent has no business being
+    /// root because its monitor has.
+    ///
+    /// # Errors
+    /// There is no such user.
+    pub(super) fn choose(name: Option<&str>) -> Result<Self, Failure> {
+        let unknown = |name: &str| {
+            Failure::new(Exit::Usage, format!("There is no user {name}"))
+                .next("name a user of this host with --user")
+        };
+        let named = match name {
+            Some(name) => Some(User::from_name(name).ok().flatten().ok_or_else(|| unknown(name))?),
+            None => sudo_user(),
+        };
+        let Some(user) = named.filter(|user| user.uid != Uid::effective()) else {
+            return Ok(Self { user: None, groups: Vec::new() });
+        };
+        let login = CString::new(user.name.as_str()).map_err(|_nul| unknown(&user.name))?;
+        let groups = getgrouplist(&login, user.gid).map_err(|error| {
+            Failure::new(Exit::RunFailed, format!("The groups of {} cannot be read", user.name))
+                .because(error)
+        })?;
+        Ok(Self { user: Some(user), groups })
+    }
+
+    /// The user id of the command.
+    pub(super) fn uid(&self) -> u32 {
+        self.user.as_ref().map_or(Uid::effective(), |user| user.uid).as_raw()
+    }
+}
+
+/// Who called sudo, if this is root by way of it.
+fn sudo_user() -> Option<User> {
+    #[expect(clippy::disallowed_methods, reason = "part of who the user is, as sudo(8) tells it")]
+    let uid = std::env::var("SUDO_UID").ok()?.parse().ok()?;
+    if !Uid::effective().is_root() {
+        return None;
+    }
+    User::from_uid(Uid::from_raw(uid)).ok().flatten()
+}
+
+/// Starts the command with this process's streams, terminal, directory and environment.
+pub(super) fn start(command: &[OsString], identity: &Identity) -> Result<Child, NotStarted> {
+    let Some((program, args)) = command.split_first() else {
+        return Err(NotStarted { command: OsString::new(), source: io::ErrorKind::InvalidInput.into() });
+    };
+    let mut child = Command::new(program);
+    child.args(args);
+    if let Some(user) = &identity.user {
+        child
+            .env("HOME", &user.dir)
+            .env("USER", &user.name)
+            .env("LOGNAME", &user.name)
+            .env("SHELL", &user.shell);
+        let (uid, gid, groups) = (user.uid, user.gid, identity.groups.clone());
+        #[allow(unsafe_code, reason = "becoming another user happens between fork and exec")]
+        // SAFETY: the closure makes three system calls on values made before the fork; it neither allocates nor locks.
+        unsafe {
+            child.pre_exec(move || {
+                setgroups(&groups)?;
+                setgid(gid)?;
+                setuid(uid)?;
+                Ok(())
+            });
+        }
+    }
+    child.spawn().map_err(|source| NotStarted { command: program.clone(), source })
+}
+
+/// The command's exit code, or 128 plus the signal that ended it, as shells have it.
+pub(super) fn exit_code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(255);
+    u8::try_from(code).unwrap_or(255)
+}

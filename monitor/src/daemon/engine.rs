@@ -1,0 +1,425 @@
+//! The thread that owns the monitor: it reads the rings, lets sessions judge, moves the gate, and takes commands.
+
+use std::collections::{BTreeMap, HashMap};
+use std::os::fd::AsFd;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use monitor_common::tls::{GATED, LAST, RUNNING};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use tokio::sync::oneshot;
+
+use super::clock::boot_now;
+use super::gatekeeper::{Gatekeeper, Held};
+use super::live::{Live, Notice, Outcome};
+use crate::credential::scan::Scanner;
+use crate::decode::{Record, session_of};
+use crate::event::{Action, Decided, Decision, Enforced, Fact, ProcessId};
+use crate::pipeline::Verdict;
+use crate::policy::Finding;
+use crate::response::{Hold, Holds, NotDecided};
+use crate::sensor::{Rings, Sensor};
+use crate::store::capture::{End, WriteError};
+
+/// How long small records may lie in the ring unread.
+const TICK: Duration = Duration::from_millis(15);
+
+/// How long events may wait before they are put into the capture file.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// Something asked of the engine.
+pub enum Command {
+    /// What waits for a decision.
+    Pending(oneshot::Sender<Vec<Hold>>),
+    /// A decision about a hold.
+    Decide {
+        hold: String,
+        decision: Decision,
+        by: String,
+        uid: Option<u32>,
+        reason: Option<String>,
+        reply: oneshot::Sender<Result<Hold, Refused>>,
+    },
+    /// Whether a process belongs to a session.
+    IsMember(u32, oneshot::Sender<bool>),
+    /// From now on this process's children belong to the session; and that they no longer do.
+    Launch { number: u64, on: bool, armed: bool, reply: oneshot::Sender<Result<(), String>> },
+    /// Tell how many processes of a session are alive.
+    Members(u64, oneshot::Sender<Vec<u32>>),
+    /// End a session with this exit code.
+    End {
+        number: u64,
+        exit_code: u8,
+        reply: oneshot::Sender<Result<(Outcome, End), (Box<Outcome>, WriteError)>>,
+    },
+}
+
+/// Why a decision was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error(transparent)]
+    Not(#[from] NotDecided),
+    #[error("the gate could not be moved; the connection stays held")]
+    Gate,
+}
+
+/// Talks to the engine from other threads.
+#[derive(Clone)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    wake: Arc<EventFd>,
+}
+
+impl Handle {
+    /// Sends a command; it is lost if the engine has ended, and then the reply's sender is dropped.
+    pub fn send(&self, command: Command) {
+        if self.commands.send(command).is_ok() {
+            let _ = self.wake.write(1);
+        }
+    }
+
+    /// Asks, and waits for the answer on this thread; none if the engine has ended.
+    pub fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.send(command(reply));
+        answer.blocking_recv().ok()
+    }
+}
+
+/// The monitor.
+pub struct Engine {
+    keeper: Gatekeeper,
+    scanner: Scanner,
+    /// By the kernel half's number.
+    sessions: BTreeMap<u64, Running>,
+    commands: mpsc::Receiver<Command>,
+    wake: Arc<EventFd>,
+    notices: mpsc::Sender<Notice>,
+    last_flush: crate::time::Timestamp,
+}
+
+struct Running {
+    live: Live,
+    holds: Holds,
+    hold_timeout: Duration,
+    /// Findings by hold, to tell what was enforced.
+    findings: HashMap<String, String>,
+}
+
+impl Engine {
+    /// An engine without sessions. Notices go where they cannot block it.
+    ///
+    /// # Errors
+    /// No descriptor is to be had.
+    pub fn new(
+        sensor: Sensor,
+        scanner: Scanner,
+        notices: mpsc::Sender<Notice>,
+    ) -> std::io::Result<(Self, Handle)> {
+        let (sender, commands) = mpsc::channel();
+        let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
+        let engine = Self {
+            keeper: Gatekeeper::new(sensor),
+            scanner,
+            sessions: BTreeMap::new(),
+            commands,
+            wake: Arc::clone(&wake),
+            notices,
+            last_flush: boot_now(),
+        };
+        Ok((engine, Handle { commands: sender, wake }))
+    }
+
+    /// Adds a session.
+    pub fn add(&mut self, live: Live, hold_timeout: Duration) {
+        let running = Running { live, holds: Holds::default(), hold_timeout, findings: HashMap::new() };
+        self.sessions.insert(running.live.number, running);
+    }
+
+    /// Works until the last handle is gone.
+    pub fn run(mut self, mut rings: Rings) {
+        loop {
+            rings.wait(self.wake.as_fd(), TICK);
+            // A non-blocking read: it fails when nobody has woken us.
+            let _ = self.wake.read();
+            rings.drain(|bytes| self.record(bytes));
+            self.lost_writes();
+            self.losses();
+            self.expire();
+            self.flush();
+            if !self.commands(&mut rings) {
+                return;
+            }
+            self.publish();
+        }
+    }
+
+    fn record(&mut self, bytes: &[u8]) {
+        let record = match Record::parse(bytes) {
+            Ok(record) => record,
+            Err(error) => {
+                tracing::error!(%error, "the two halves of holdfire do not fit together");
+                return;
+            }
+        };
+        let Some(number) = session_of(&record) else { return };
+        let gated = match &record {
+            Record::Tls(write, _) if write.header.flags & (GATED | LAST) == GATED | LAST => {
+                // What was lost before this write may have been what made it foreign.
+                self.losses();
+                Some(Held {
+                    session: number,
+                    process: ProcessId(write.header.process),
+                    tgid: write.header.tgid,
+                    stopped: write.header.flags & RUNNING == 0,
+                })
+            }
+            _ => None,
+        };
+        let Some(running) = self.sessions.get_mut(&number) else {
+            // A session that has ended: nobody judges its stragglers, so they stay held.
+            return;
+        };
+        let before = running.live.outcome.findings.len();
+        let verdict = running.live.take(&record, &mut self.scanner);
+        let findings = running.live.outcome.findings[before..].to_vec();
+        if let Some(held) = gated {
+            self.carry_out(held, verdict.unwrap_or(Verdict::Release), &findings);
+        }
+        if let Record::Exit(exit) = &record {
+            self.ended(number, ProcessId(exit.header.process));
+        }
+    }
+
+    /// Orders the gate, and keeps what came of it.
+    fn carry_out(&mut self, held: Held, verdict: Verdict, findings: &[Finding]) {
+        let Some(running) = self.sessions.get_mut(&held.session) else { return };
+        let mut verdict = verdict;
+        for finding in findings {
+            let Some(id) = &finding.hold else { continue };
+            let hold = Hold {
+                id: id.clone(),
+                session: running.live.id.clone(),
+                finding: finding.id.clone(),
+                title: finding.title.clone(),
+                severity: finding.severity,
+                pid: held.tgid,
+                process: held.process,
+                command: running
+                    .live
+                    .pipeline()
+                    .session()
+                    .tree()
+                    .name_at(held.process, finding.event)
+                    .to_owned(),
+                host: finding.host.clone(),
+                reasons: finding.reasons.clone(),
+                since: finding.time,
+                until: boot_now().plus(running.hold_timeout),
+            };
+            if running.holds.add(hold.clone()) {
+                running.findings.insert(id.clone(), finding.id.clone());
+                running.live.notices.push(Notice::Held(hold));
+            } else {
+                verdict = verdict.max(Verdict::Deny);
+            }
+        }
+        let done = self.keeper.judge(held, verdict);
+        let failed = done.as_ref().err().map(ToString::to_string);
+        if verdict == Verdict::Kill {
+            running.live.outcome.killed = true;
+        }
+        if let Some(why) = &failed {
+            running.live.notices.push(Notice::GateFailed(why.clone()));
+        }
+        for finding in findings.iter().filter(|finding| finding.action >= Action::Hold) {
+            let enforced = Enforced {
+                finding: finding.id.clone(),
+                action: finding.action,
+                rung: finding.rung,
+                failed: failed.clone(),
+            };
+            running.live.own(boot_now(), Fact::Enforced(enforced));
+        }
+        if !findings.is_empty() {
+            running.live.flush();
+        }
+    }
+
+    /// Judges writes whose plaintext never came.
+    fn lost_writes(&mut self) {
+        for held in self.keeper.lost_writes() {
+            let Some(running) = self.sessions.get_mut(&held.session) else { continue };
+            let before = running.live.outcome.findings.len();
+            let verdict = running.live.lost_write(held.tgid, held.process.0, boot_now());
+            let findings = running.live.outcome.findings[before..].to_vec();
+            self.carry_out(held, verdict, &findings);
+        }
+    }
+
+    fn losses(&mut self) {
+        for running in self.sessions.values_mut() {
+            for (record, count) in self.keeper.sensor.losses(running.live.number) {
+                running.live.lost(boot_now(), record, count);
+            }
+        }
+    }
+
+    /// A process has ended; what it had waiting is decided.
+    fn ended(&mut self, number: u64, process: ProcessId) {
+        while let Some(id) = self
+            .sessions
+            .get(&number)
+            .and_then(|running| running.holds.of(process))
+            .map(|hold| hold.id.clone())
+        {
+            let _ = self.decide(number, &id, Decision::Gone, "holdfire", None, None);
+        }
+        self.keeper.ended(process);
+    }
+
+    fn expire(&mut self) {
+        let now = boot_now();
+        let numbers: Vec<u64> = self.sessions.keys().copied().collect();
+        for number in numbers {
+            while let Some(id) = self
+                .sessions
+                .get(&number)
+                .and_then(|running| running.holds.expired(now))
+                .map(|hold| hold.id.clone())
+            {
+                let _ = self.decide(number, &id, Decision::Expired, "holdfire", None, None);
+            }
+        }
+    }
+
+    fn decide(
+        &mut self,
+        number: u64,
+        id: &str,
+        decision: Decision,
+        by: &str,
+        uid: Option<u32>,
+        reason: Option<String>,
+    ) -> Result<Hold, Refused> {
+        let running = self.sessions.get_mut(&number).ok_or(NotDecided::NoSuchHold)?;
+        let hold = running.holds.decide(id, decision)?;
+        let now = boot_now();
+        let decided = Decided { hold: hold.id.clone(), decision, by: by.to_owned(), uid, reason };
+        running.live.own(now, Fact::Decided(decided.clone()));
+        let held = Held { session: number, process: hold.process, tgid: hold.pid, stopped: false };
+        let standing = running.live.pipeline().standing(hold.process);
+        let (action, done) = match decision {
+            // Something else of the same process may still be held or denied.
+            Decision::Approved => (Action::Allow, self.keeper.apply(held, standing)),
+            Decision::Denied | Decision::Expired | Decision::Gone => {
+                (Action::Deny, self.keeper.apply(held, Verdict::Deny))
+            }
+            Decision::Killed => {
+                running.live.outcome.killed = true;
+                (Action::Kill, self.keeper.kill(held))
+            }
+        };
+        let failed = done.as_ref().err().map(ToString::to_string);
+        let enforced = Enforced {
+            finding: hold.finding.clone(),
+            action,
+            rung: running.live.pipeline().session().rung(),
+            failed: failed.clone(),
+        };
+        running.live.own(now, Fact::Enforced(enforced));
+        let waited = now.since(hold.since);
+        running.live.notices.push(Notice::Decided { hold: hold.clone(), decided, waited });
+        running.live.flush();
+        match failed {
+            Some(why) => {
+                running.live.notices.push(Notice::GateFailed(why));
+                Err(Refused::Gate)
+            }
+            None => Ok(hold),
+        }
+    }
+
+    fn flush(&mut self) {
+        let now = boot_now();
+        if now.since(self.last_flush) >= FLUSH {
+            self.last_flush = now;
+            self.sessions.values_mut().for_each(|running| running.live.flush());
+        }
+    }
+
+    fn publish(&mut self) {
+        for running in self.sessions.values_mut() {
+            for notice in running.live.notices.drain(..) {
+                // Nobody listens any more: the capture has it all.
+                let _ = self.notices.send(notice);
+            }
+        }
+    }
+
+    /// Answers what was asked; false when nobody can ask any more.
+    fn commands(&mut self, rings: &mut Rings) -> bool {
+        loop {
+            match self.commands.try_recv() {
+                Ok(command) => self.command(command, rings),
+                Err(mpsc::TryRecvError::Empty) => return true,
+                Err(mpsc::TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command, rings: &mut Rings) {
+        // Whoever asked may have gone away; that is no concern of ours, so replies that fail are dropped.
+        match command {
+            Command::Pending(reply) => {
+                let waiting = self.sessions.values().flat_map(|running| running.holds.waiting().to_vec());
+                let _ = reply.send(waiting.collect());
+            }
+            Command::Decide { hold, decision, by, uid, reason, reply } => {
+                let number = self.session_with(&hold);
+                let _ = reply.send(match number {
+                    Some(number) => self.decide(number, &hold, decision, &by, uid, reason),
+                    None => Err(NotDecided::NoSuchHold.into()),
+                });
+            }
+            Command::IsMember(pid, reply) => {
+                let _ = reply.send(self.keeper.sensor.member(pid).is_some());
+            }
+            Command::Launch { number, on, armed, reply } => {
+                let sensor = &mut self.keeper.sensor;
+                let done = if on { sensor.launch(number, armed) } else { sensor.launched() };
+                let _ = reply.send(done.map_err(|error| error.to_string()));
+            }
+            Command::Members(number, reply) => {
+                let _ = reply.send(self.keeper.sensor.members(number));
+            }
+            Command::End { number, exit_code, reply } => {
+                // What the last process did may still lie in the rings.
+                while rings.drain(|bytes| self.record(bytes)) > 0 {}
+                self.losses();
+                while let Some(id) = self
+                    .sessions
+                    .get(&number)
+                    .and_then(|running| running.holds.waiting().first())
+                    .map(|hold| hold.id.clone())
+                {
+                    let _ = self.decide(number, &id, Decision::Gone, "holdfire", None, None);
+                }
+                self.publish();
+                if let Some(running) = self.sessions.remove(&number) {
+                    let _ = reply.send(running.live.end(boot_now(), exit_code));
+                }
+            }
+        }
+    }
+
+    /// The session that has a hold of this id, waiting or decided.
+    fn session_with(&self, id: &str) -> Option<u64> {
+        let waiting = |running: &Running| running.holds.waiting().iter().any(|hold| hold.id.starts_with(id));
+        let known = |running: &Running| running.findings.contains_key(id);
+        let numbered = |test: &dyn Fn(&Running) -> bool| {
+            self.sessions.iter().find(|(_, running)| test(running)).map(|(number, _)| *number)
+        };
+        numbered(&waiting).or_else(|| numbered(&known))
+    }
+}

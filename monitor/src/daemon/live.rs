@@ -1,0 +1,263 @@
+//! One session while it runs: records in, events kept, verdicts out.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::credential::Redactor;
+use crate::credential::scan::{ScanRequest, Scanner};
+use crate::decode::{Record, Seen, file, process, socket, tls::TlsDecoder};
+use crate::detect::Catalog;
+use crate::event::{
+    CredentialsSeen, Event, Fact, FileOpened, Lost, Place, ProcessId, ScanOutcome, SessionEnded,
+    SessionStarted, Unread,
+};
+use crate::pipeline::{Pipeline, Step, Verdict};
+use crate::policy::{Finding, Policy};
+use crate::store::capture::{End, WriteError, Writer};
+use crate::time::Timestamp;
+
+/// What the people at the terminal are told.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// A finding, as it is made.
+    Found(Finding),
+    /// An action waits for a decision.
+    Held(crate::response::Hold),
+    /// A hold was decided.
+    Decided { hold: crate::response::Hold, decided: crate::event::Decided, waited: std::time::Duration },
+    /// The capture cannot be written.
+    NotWritten(String),
+    /// The gate could not do what was ordered.
+    GateFailed(String),
+    /// Records were lost.
+    Lost(Lost),
+}
+
+/// What a session was given at its start.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    pub seen: Vec<CredentialsSeen>,
+}
+
+/// Why a session could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    #[error("the session cannot be recorded")]
+    Capture(#[from] WriteError),
+}
+
+/// How a session ended.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    pub events: u64,
+    pub lost: u64,
+    pub findings: Vec<Finding>,
+    /// A process of the session was killed by a verdict.
+    pub killed: bool,
+    /// From the first event to the end.
+    pub lasted: std::time::Duration,
+}
+
+/// One running session.
+pub struct Live {
+    /// The kernel half's number of it.
+    pub number: u64,
+    /// `S-…`
+    pub id: String,
+    pipeline: Pipeline,
+    tls: TlsDecoder,
+    redactor: Redactor,
+    writer: Writer,
+    seq: u64,
+    began: Timestamp,
+    /// Members alive, by process.
+    alive: BTreeSet<ProcessId>,
+    pub outcome: Outcome,
+    pub notices: Vec<Notice>,
+}
+
+impl Live {
+    /// Begins a session: its first events are what it is and what it was given.
+    ///
+    /// # Errors
+    /// The capture cannot be written.
+    pub fn begin(
+        number: u64,
+        started: SessionStarted,
+        given: Given,
+        time: Timestamp,
+        (policy, catalog): (Arc<Policy>, Arc<Catalog>),
+        redactor: Redactor,
+        writer: Writer,
+    ) -> Result<Self, LiveError> {
+        let mut live = Self {
+            number,
+            id: started.session.clone(),
+            pipeline: Pipeline::new(policy, catalog),
+            tls: TlsDecoder::default(),
+            redactor,
+            writer,
+            seq: 0,
+            began: time,
+            alive: BTreeSet::new(),
+            outcome: Outcome::default(),
+            notices: Vec::new(),
+        };
+        live.own(time, Fact::SessionStarted(started));
+        for seen in given.seen {
+            live.own(time, Fact::CredentialsSeen(seen));
+        }
+        live.writer.flush_durable()?;
+        Ok(live)
+    }
+
+    /// What is known of the session.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// Takes a record of the kernel half. The verdict is for gated writes, when their last record has come.
+    pub fn take(&mut self, record: &Record<'_>, scanner: &mut Scanner) -> Option<Verdict> {
+        match record {
+            Record::Fork(fork) => {
+                self.alive.insert(ProcessId(fork.child));
+                self.keep(process::forked(fork));
+            }
+            Record::Exec(exec, args) => {
+                let seen = process::executed(exec, args, &self.redactor);
+                self.keep(seen);
+            }
+            Record::Exit(exit) => {
+                self.alive.remove(&ProcessId(exit.header.process));
+                self.tls.ended(exit.header.process);
+                self.keep(process::exited(exit));
+            }
+            Record::File(open, name) => self.opened(open, name, scanner),
+            Record::Connect(connect) => {
+                self.keep(socket::connected(connect));
+            }
+            Record::Hello(hello, bytes) => {
+                if let Some(seen) = socket::named(hello, bytes) {
+                    self.keep(seen);
+                }
+            }
+            Record::Tls(write, bytes) => {
+                let facts = self.tls.take(write, bytes, &self.redactor);
+                let verdicts = facts.into_iter().filter_map(|seen| self.keep(seen).verdict);
+                let worst = verdicts.max().unwrap_or(Verdict::Release);
+                let last = write.header.flags & monitor_common::tls::LAST != 0;
+                let gated = write.header.flags & monitor_common::tls::GATED != 0;
+                return (last && gated)
+                    .then(|| worst.max(self.pipeline.standing(ProcessId(write.header.process))));
+            }
+            Record::Closed(_) | Record::Skip => {}
+        }
+        None
+    }
+
+    /// A gated write whose plaintext was lost: judged as traffic nobody could read.
+    pub fn lost_write(&mut self, pid: u32, process: u64, time: Timestamp) -> Verdict {
+        self.tls.lost(process);
+        let unread = Unread { stream: 0, why: "lost-bytes".to_owned(), bytes: 0 };
+        let process = ProcessId(process);
+        let step = self.keep(Seen { time, pid, process, fact: Fact::Unread(unread) });
+        step.verdict.unwrap_or(Verdict::Release).max(self.pipeline.standing(process))
+    }
+
+    fn opened(&mut self, open: &monitor_common::file::Open, name: &[u8], scanner: &mut Scanner) {
+        let seen = file::opened(open, name);
+        let path = match &seen.fact {
+            Fact::FileOpened(FileOpened { path, .. }) => path.clone(),
+            _ => String::new(),
+        };
+        let (time, pid, process) = (seen.time, seen.pid, seen.process);
+        self.keep(seen);
+        if !file::readable(open) {
+            return;
+        }
+        let opened = self.seq;
+        let fd = (open.fd >= 0).then_some(open.fd);
+        let request = ScanRequest { pid, fd, path: &path, dev: open.dev, ino: open.ino };
+        let Some(found) = scanner.scan(&request, &self.redactor) else { return };
+        if found.sightings.is_empty() && found.outcome == ScanOutcome::Whole {
+            return;
+        }
+        for sighting in &found.sightings {
+            self.redactor.learn(sighting.fingerprint);
+        }
+        let place = Place::File { path, opened };
+        let fact =
+            Fact::CredentialsSeen(CredentialsSeen { place, sightings: found.sightings, scan: found.outcome });
+        self.keep(Seen { time, pid, process, fact });
+    }
+
+    /// A fact of the monitor's own.
+    pub fn own(&mut self, time: Timestamp, fact: Fact) -> Step {
+        if let Fact::CredentialsSeen(seen) = &fact {
+            for sighting in &seen.sightings {
+                self.redactor.learn(sighting.fingerprint);
+            }
+        }
+        self.keep(Seen { time, pid: 0, process: ProcessId(0), fact })
+    }
+
+    /// Records that were lost.
+    pub fn lost(&mut self, time: Timestamp, record: &str, count: u64) {
+        self.outcome.lost += count;
+        let lost = Lost { record: record.to_owned(), count };
+        self.notices.push(Notice::Lost(lost.clone()));
+        self.own(time, Fact::Lost(lost));
+    }
+
+    /// Gives a fact its place, keeps it, and lets it be judged.
+    pub fn keep(&mut self, seen: Seen) -> Step {
+        self.seq += 1;
+        let event =
+            Event { seq: self.seq, time: seen.time, pid: seen.pid, process: seen.process, fact: seen.fact };
+        self.outcome.events += 1;
+        let written = self.writer.event(&event);
+        self.tell(written);
+        let step = self.pipeline.step(&event);
+        for finding in &step.findings {
+            let written = self.writer.finding(finding);
+            self.tell(written);
+            self.notices.push(Notice::Found(finding.clone()));
+            self.outcome.findings.push(finding.clone());
+        }
+        step
+    }
+
+    /// Puts what was kept so far into the file.
+    pub fn flush(&mut self) {
+        let written = self.writer.flush();
+        self.tell(written);
+    }
+
+    fn tell(&mut self, written: Result<(), WriteError>) {
+        if let Err(error) = written {
+            self.notices.push(Notice::NotWritten(error.to_string()));
+        }
+    }
+
+    /// Whether a member is known to be alive.
+    pub fn has_members(&self) -> bool {
+        !self.alive.is_empty()
+    }
+
+    /// Ends the session.
+    ///
+    /// # Errors
+    /// The capture could not be closed.
+    pub fn end(
+        mut self,
+        time: Timestamp,
+        exit_code: u8,
+    ) -> Result<(Outcome, End), (Box<Outcome>, WriteError)> {
+        self.own(time, Fact::SessionEnded(SessionEnded { exit_code, lost: self.outcome.lost }));
+        self.outcome.lasted = time.since(self.began);
+        match self.writer.finish(time) {
+            Ok(end) => Ok((self.outcome, end)),
+            Err(error) => Err((Box::new(self.outcome), error)),
+        }
+    }
+}
