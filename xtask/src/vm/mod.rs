@@ -19,6 +19,8 @@ use crate::test;
 
 /// Runs of each repeated scenario inside a machine: emulation is about 20 times slower than the host.
 const RUNS: u32 = 3;
+/// Seconds an agent inside waits for an answer, for the same reason.
+const PATIENCE: u32 = 6;
 
 /// What to run on which kernels.
 #[derive(clap::Args)]
@@ -107,6 +109,7 @@ fn on_kernel(name: &str, directory: &Path, initramfs: &Path, options: &Options) 
         environment: &[
             ("HOLDFIRE_BIN".to_owned(), "/usr/bin/holdfire".to_owned()),
             ("HOLDFIRE_RUNS".to_owned(), RUNS.to_string()),
+            ("HOLDFIRE_PATIENCE".to_owned(), PATIENCE.to_string()),
         ],
         time_limit: Duration::from_secs(options.timeout),
     };
