@@ -166,7 +166,9 @@ impl Secrets {
         let why = match scan {
             ScanOutcome::Whole => return,
             ScanOutcome::Partly { bytes } => format!("only its first {bytes} bytes were searched"),
-            ScanOutcome::Replaced { .. } => "another file had taken its place when it was searched".to_owned(),
+            ScanOutcome::Replaced { .. } => {
+                "another file had taken its place when it was searched".to_owned()
+            }
             ScanOutcome::Failed { why } => why.clone(),
         };
         let path = match place {
