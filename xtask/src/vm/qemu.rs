@@ -39,7 +39,9 @@ const SKIPPED: &str = "HOLDFIRE-SKIPPED: ";
 impl Machine<'_> {
     /// Runs the machine to its end; `each` sees every line as it comes.
     pub(super) fn run(&self, mut each: impl FnMut(&str)) -> anyhow::Result<Said> {
-        let mut child = Command::new("qemu-system-x86_64")
+        // setpriv becomes qemu, which then ends with this program, however this program ends.
+        let mut child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "qemu-system-x86_64"])
             .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1536"])
             .args(["-display", "none", "-monitor", "none", "-serial", "stdio", "-nic", "none", "-no-reboot"])
             .arg("-kernel")
