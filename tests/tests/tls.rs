@@ -102,10 +102,11 @@ curl "$@" -H "Authorization: Bearer $token" "$list" --next "$@" -H "Authorizatio
     let mut session = holdfire.run(&["--mode", "enforce"], words.concat());
     let ended = Running::start(session.current_dir(scene.repository())).finish(limit());
     linger(patience());
+    // When the connection it kept dies, curl tries once more on a fresh one, which is denied in its turn.
     let connections = scene.server.connections();
-    assert_eq!(connections.len(), 1, "one connection for both: {ended:?}");
-    assert_eq!((connections[0].requests, scene.server.volumes().len()), (1, 1), "{ended:?}");
-    assert!(!connections[0].contains("DELETE"));
+    let requests: u64 = connections.iter().map(|connection| connection.requests).sum();
+    assert_eq!((requests, scene.server.volumes().len()), (1, 1), "{ended:?}");
+    assert!(connections.iter().all(|connection| !connection.contains("DELETE")), "{ended:?}");
 }
 
 /// Python's ssl module calls SSL_write_ex and never SSL_write.

@@ -30,7 +30,11 @@ pub(super) fn judge(name: Option<&[u8]>, value: &[u8]) -> Option<Kind> {
     match says {
         Says::Secret => {
             let phrase = value.iter().any(u8::is_ascii_whitespace);
-            (!phrase || value.len() <= PHRASE_MAX).then_some(issuer.unwrap_or(Kind::NamedSecret))
+            if (phrase && value.len() > PHRASE_MAX) || (is_path(value) && !is_opaque(value)) {
+                return None;
+            }
+            let words = phrase || !value.iter().any(u8::is_ascii_digit);
+            Some(if words { Kind::NamedWords } else { issuer.unwrap_or(Kind::NamedSecret) })
         }
         Says::Key if opaque() => Some(issuer.unwrap_or(Kind::NamedSecret)),
         Says::Nothing if opaque() => Some(issuer.filter(|_| is_uuid(value)).unwrap_or(Kind::Opaque)),
@@ -59,6 +63,16 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
         _ => value.starts_with("‹".as_bytes()),
     };
     uniform || reference || is_filler(value)
+}
+
+/// Whether a value names the file that holds the secret: `$dir/private/cakey.pem`, `~/.netrc`.
+fn is_path(value: &[u8]) -> bool {
+    let starts = |prefix: &[u8]| value.starts_with(prefix);
+    starts(b"/")
+        || starts(b"./")
+        || starts(b"../")
+        || starts(b"~/")
+        || (starts(b"$") && value.contains(&b'/'))
 }
 
 /// What people write where a secret belongs.

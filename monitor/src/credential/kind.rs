@@ -46,6 +46,9 @@ pub enum Kind {
     BasicAuth,
     /// Nothing is known of the value, but its name says that it is a secret.
     NamedSecret,
+    /// Words or a short text under a name that says that it is a secret: a passphrase, or a setting of that name
+    /// (`passwd: files systemd`).
+    NamedWords,
     /// Long and random, under a name that says nothing: may be a credential.
     Opaque,
     /// Long and random, under a name that says it names something (`volume_id`): may still be a credential,
@@ -95,6 +98,7 @@ const ROWS: &[Row] = &[
     Row(Kind::UrlPassword, "url-password", &[], &[]),
     Row(Kind::BasicAuth, "basic-auth", &[], &[]),
     Row(Kind::NamedSecret, "named-secret", &[], &[]),
+    Row(Kind::NamedWords, "named-words", &[], &[]),
     Row(Kind::Opaque, "opaque", &[], &[]),
     Row(Kind::Identifier, "identifier", &[], &[]),
     Row(Kind::Text, "text", &[], &[]),
@@ -173,12 +177,18 @@ impl Kind {
         !matches!(self, Self::Identifier | Self::Text)
     }
 
+    /// Whether meeting such a value makes a session suspicious. One that only may be a credential does not: every
+    /// session reads some, in system files and lock files.
+    pub fn taints(self) -> bool {
+        self.hides() && !matches!(self, Self::Opaque | Self::NamedWords)
+    }
+
     /// How sure it is that the value is a credential, from 0; higher is kept first.
     pub(super) fn rank(self) -> u8 {
         match self {
             Self::Text => 0,
             Self::Identifier => 1,
-            Self::Opaque => 2,
+            Self::Opaque | Self::NamedWords => 2,
             Self::NamedSecret | Self::BasicAuth | Self::UrlPassword => 3,
             _ => 4,
         }

@@ -31,7 +31,15 @@ pub(super) struct Gatekeeper {
     /// Processes that have ended with writes still to be judged.
     ending: HashSet<u64>,
     /// Sockets in another state than open, by the process they were set for.
-    set: HashMap<u64, Vec<u64>>,
+    set: HashMap<u64, Marked>,
+}
+
+/// Sockets that were marked together.
+struct Marked {
+    cookies: Vec<u64>,
+    /// Duplicates of those that were open. They keep the sockets from being orphaned when the process ends or closes
+    /// them: a socket nobody holds can no longer be ended, and would send what it has once the gate is taken down.
+    descriptors: Vec<Descriptor>,
 }
 
 impl Gatekeeper {
@@ -81,17 +89,15 @@ impl Gatekeeper {
         let process = held.process.0;
         match verdict {
             Verdict::Release => match self.set.remove(&process) {
-                Some(cookies) => self.release(held, &cookies),
+                Some(marked) => self.release(held, marked),
                 None => Ok(()),
             },
-            Verdict::AwaitRest | Verdict::Hold => self.mark(held, HELD).map(|_descriptors| ()),
+            Verdict::AwaitRest | Verdict::Hold => self.mark(held, HELD),
             Verdict::Deny | Verdict::Kill => {
-                let descriptors = self.mark(held, DENIED)?;
                 // Marked first, ended after: nothing can leave in between.
-                for descriptor in &descriptors {
-                    if let Err(error) = abort(descriptor) {
-                        tracing::warn!(pid = held.tgid, %error, "a denied connection could not be ended; it stays dead");
-                    }
+                self.mark(held, DENIED)?;
+                if let Some(marked) = self.set.remove(&process) {
+                    end(held.process, &marked.descriptors);
                 }
                 Ok(())
             }
@@ -109,12 +115,20 @@ impl Gatekeeper {
     }
 
     /// Marks every socket the process has connected or has open.
-    fn mark(&mut self, held: Held, state: u32) -> Result<Vec<Descriptor>, GateError> {
-        let descriptors = open_sockets(held.tgid).unwrap_or_default();
-        let mut cookies = self.sensor.sockets_of(held.process.0);
-        cookies.extend(descriptors.iter().map(|descriptor| descriptor.cookie));
-        cookies.sort_unstable();
-        cookies.dedup();
+    fn mark(&mut self, held: Held, state: u32) -> Result<(), GateError> {
+        let mut marked = self
+            .set
+            .remove(&held.process.0)
+            .unwrap_or(Marked { cookies: Vec::new(), descriptors: Vec::new() });
+        for descriptor in open_sockets(held.tgid).unwrap_or_default() {
+            if marked.descriptors.iter().all(|known| known.cookie != descriptor.cookie) {
+                marked.descriptors.push(descriptor);
+            }
+        }
+        marked.cookies.extend(self.sensor.sockets_of(held.process.0));
+        marked.cookies.extend(marked.descriptors.iter().map(|descriptor| descriptor.cookie));
+        marked.cookies.sort_unstable();
+        marked.cookies.dedup();
         let owner = Socket {
             session: held.session,
             process: held.process.0,
@@ -123,30 +137,33 @@ impl Gatekeeper {
             seen: 0,
             dropped: 0,
         };
-        for cookie in &cookies {
-            self.sensor.set_socket(*cookie, state, Some(owner))?;
+        let mut done = Ok(());
+        for cookie in &marked.cookies {
+            let set = self.sensor.set_socket(*cookie, state, Some(owner));
+            done = done.and(set);
         }
-        self.set.insert(held.process.0, cookies);
-        Ok(descriptors)
+        self.set.insert(held.process.0, marked);
+        done
     }
 
     /// Opens sockets again, but only those the process still has: what it has closed meanwhile would send a request that
     /// nobody waits for any more.
-    fn release(&mut self, held: Held, cookies: &[u64]) -> Result<(), GateError> {
-        let descriptors = open_sockets(held.tgid).unwrap_or_default();
-        for cookie in cookies {
-            let still_open = descriptors.iter().find(|descriptor| descriptor.cookie == *cookie);
-            let state = if still_open.is_some() { OPEN } else { DENIED };
-            match self.sensor.set_socket(*cookie, state, None) {
+    fn release(&mut self, held: Held, marked: Marked) -> Result<(), GateError> {
+        let open = open_sockets(held.tgid).unwrap_or_default();
+        let still_open = |cookie| open.iter().any(|descriptor| descriptor.cookie == cookie);
+        for cookie in marked.cookies {
+            let state = if still_open(cookie) { OPEN } else { DENIED };
+            match self.sensor.set_socket(cookie, state, None) {
                 Ok(()) => {}
                 // Gone in the meantime: nothing is left to send.
-                Err(_) if self.sensor.socket(*cookie).is_none() => continue,
+                Err(_) if self.sensor.socket(cookie).is_none() => {}
                 Err(error) => return Err(error),
             }
-            if let Some(descriptor) = still_open {
-                nudge(descriptor);
-            }
         }
+        open.iter().for_each(nudge);
+        let (_, closed): (Vec<_>, Vec<_>) =
+            marked.descriptors.into_iter().partition(|descriptor| still_open(descriptor.cookie));
+        end(held.process, &closed);
         Ok(())
     }
 
@@ -176,11 +193,14 @@ impl Gatekeeper {
 
     /// A process has ended: what it had held stays dead, and it is forgotten once all its writes are judged.
     pub(super) fn ended(&mut self, process: ProcessId) {
-        let process = process.0;
-        for cookie in self.set.remove(&process).unwrap_or_default() {
-            // Gone already, or it stays as it is: held.
-            let _ = self.sensor.set_socket(cookie, DENIED, None);
+        if let Some(marked) = self.set.remove(&process.0) {
+            for cookie in &marked.cookies {
+                // Gone already, or it stays as it is: held.
+                let _ = self.sensor.set_socket(*cookie, DENIED, None);
+            }
+            end(process, &marked.descriptors);
         }
+        let process = process.0;
         let judged = self.judged.get(&process).copied().unwrap_or(0);
         match self.sensor.gate(process) {
             Some(gate) if gate.begun != judged => {
@@ -195,5 +215,14 @@ impl Gatekeeper {
         self.judged.remove(&process);
         self.lost.remove(&process);
         self.sensor.forget(process);
+    }
+}
+
+/// Ends connections that are marked as denied.
+fn end(process: ProcessId, descriptors: &[Descriptor]) {
+    for descriptor in descriptors {
+        if let Err(error) = abort(descriptor) {
+            tracing::warn!(%process, %error, "a denied connection could not be ended; it stays dead");
+        }
     }
 }

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::{Origin, Provenance};
+use crate::credential::Kind;
 use crate::event::{CredentialsSeen, Event, Place, ScanOutcome, Sighting};
 use crate::secret::Fingerprint;
 
@@ -27,8 +28,13 @@ const MAX_NAME: usize = 128;
 /// Unsearched files named; the rest are counted.
 const MAX_UNSCANNED: usize = 16;
 
-/// The kind of a value that only looks like a secret.
+/// What a value is called that only looks like a secret.
 const WEAK_KIND: &str = "opaque";
+
+/// Whether a value of this kind surely is a credential. A kind of another version is taken for one.
+fn is_strong(kind: &str) -> bool {
+    Kind::of_name(kind).is_none_or(Kind::taints)
+}
 
 /// What the policy declares as given. Asked at each sighting.
 pub trait Grants {
@@ -50,7 +56,7 @@ struct Stood {
 impl Stood {
     /// Whether its form or name says that it is a secret, then whether it has a name at all.
     fn rank(&self) -> (bool, bool) {
-        (&*self.kind != WEAK_KIND, self.name.is_some())
+        (is_strong(&self.kind), self.name.is_some())
     }
 }
 
@@ -109,7 +115,7 @@ impl Secrets {
             process: event.process,
             time: event.time,
         });
-        let strong = seen.sightings.iter().any(|sighting| sighting.kind != WEAK_KIND);
+        let strong = seen.sightings.iter().any(|sighting| is_strong(&sighting.kind));
         let room = read < if strong { 2 * MAX_READS } else { MAX_READS };
         let mut new = false;
         for sighting in &seen.sightings {
@@ -122,7 +128,7 @@ impl Secrets {
     }
 
     fn sighting(&mut self, read: usize, sighting: &Sighting, grants: &dyn Grants, room: bool) -> bool {
-        let strong = sighting.kind != WEAK_KIND;
+        let strong = is_strong(&sighting.kind);
         let Some(known) = self.values.get(&sighting.fingerprint) else {
             let weak = self.values.len() - self.strong;
             // The sum is bounded as well: a weak value may turn out to be a strong one.

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
 
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::{Gid, Uid, User, getgrouplist, setgid, setgroups, setuid};
 
 use crate::cli::{Exit, Failure};
@@ -75,30 +76,33 @@ fn sudo_user() -> Option<User> {
     User::from_uid(Uid::from_raw(uid)).ok().flatten()
 }
 
-/// Starts the command with this process's streams, terminal, directory and environment.
-pub(super) fn start(command: &[OsString], identity: &Identity) -> Result<Child, NotStarted> {
+/// Starts the command with this process's streams, terminal, directory, environment and (as it was) signal mask.
+pub(super) fn start(command: &[OsString], identity: &Identity, mask: SigSet) -> Result<Child, NotStarted> {
     let Some((program, args)) = command.split_first() else {
         return Err(NotStarted { command: OsString::new(), source: io::ErrorKind::InvalidInput.into() });
     };
     let mut child = Command::new(program);
     child.args(args);
-    if let Some(user) = &identity.user {
+    let become_user = identity.user.as_ref().map(|user| {
         child
             .env("HOME", &user.dir)
             .env("USER", &user.name)
             .env("LOGNAME", &user.name)
             .env("SHELL", &user.shell);
-        let (uid, gid, groups) = (user.uid, user.gid, identity.groups.clone());
-        #[allow(unsafe_code, reason = "becoming another user happens between fork and exec")]
-        // SAFETY: the closure makes three system calls on values made before the fork; it neither allocates nor locks.
-        unsafe {
-            child.pre_exec(move || {
-                setgroups(&groups)?;
-                setgid(gid)?;
-                setuid(uid)?;
-                Ok(())
-            });
-        }
+        (user.uid, user.gid, identity.groups.clone())
+    });
+    #[allow(unsafe_code, reason = "becoming another user happens between fork and exec")]
+    // SAFETY: the closure makes system calls on values made before the fork; it neither allocates nor locks.
+    unsafe {
+        child.pre_exec(move || {
+            if let Some((uid, gid, groups)) = &become_user {
+                setgroups(groups)?;
+                setgid(*gid)?;
+                setuid(*uid)?;
+            }
+            sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?;
+            Ok(())
+        });
     }
     child.spawn().map_err(|source| NotStarted { command: program.clone(), source })
 }

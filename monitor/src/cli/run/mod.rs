@@ -79,7 +79,7 @@ fn watch(
         done.unwrap_or_else(|| Err("the monitor has ended".to_owned()))
     };
     launch(true).map_err(|why| run_failed("The session cannot be opened", std::io::Error::other(why)))?;
-    let child = child::start(&args.command, identity);
+    let child = child::start(&args.command, identity, signals.inherited);
     launch(false)
         .map_err(|why| run_failed("The session cannot be closed to others", std::io::Error::other(why)))?;
 

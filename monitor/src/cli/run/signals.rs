@@ -33,15 +33,19 @@ const SI_KERNEL: i32 = 0x80;
 
 /// Signals that are kept for [`Blocked::forward`].
 pub(super) struct Blocked {
+    /// The mask this process was started with, which the command gets.
+    pub(super) inherited: SigSet,
     signals: SignalFd,
     stop: Arc<EventFd>,
 }
 
-/// Keeps signals from this thread and those it will start. The command gets a clean mask when it is started.
+/// Keeps signals from this thread and those it will start.
 pub(super) fn block() -> io::Result<Blocked> {
     let set: SigSet = FORWARDED.into_iter().collect();
-    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None)?;
+    let mut inherited = SigSet::empty();
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), Some(&mut inherited))?;
     Ok(Blocked {
+        inherited,
         signals: SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?,
         stop: Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?),
     })

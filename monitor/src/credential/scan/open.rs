@@ -84,6 +84,8 @@ pub(super) fn open(request: &ScanRequest<'_>, mounts: &mut Mounts) -> Result<Opt
     }
     match other {
         Some((handle, stat)) => readable(handle, stat, request, true),
+        // Files of the kernel vanish with their process, and but for one hold no credential.
+        None if request.path.starts_with("/proc/") && !request.path.ends_with("/environ") => Ok(None),
         None => Err(failure),
     }
 }
