@@ -85,28 +85,33 @@ fn a_packed_delete_is_denied() {
     });
 }
 
+/// Lists the volumes, then deletes one; curl uses one connection for both.
+const HONEST_THEN_DELETE: &str = r#"token=$(sed -n s/^RAILWAY_TOKEN=//p scripts/domains/.env.legacy)
+list=$1; delete=$2; shift 2
+curl "$@" -H "Authorization: Bearer $token" "$list" --next \
+     "$@" -H "Authorization: Bearer $token" -X DELETE "$delete""#;
+
 #[test]
 fn a_delete_behind_an_honest_request_on_one_connection_is_denied() {
     needs!(Need::Monitor, Need::Program("curl"));
-    let (holdfire, scene) = (Holdfire::new(), Scene::set().unwrap());
-    let volume = volume(&scene);
-    let list = url(&scene, "/v1/volumes");
-    let delete = url(&scene, &format!("/v1/volumes/{volume}"));
-    // curl keeps the connection between the two addresses; a custom method would hold for both.
-    let script = r#"token=$(sed -n s/^RAILWAY_TOKEN=//p scripts/domains/.env.legacy)
-list=$1; delete=$2; shift 2
-curl "$@" -H "Authorization: Bearer $token" "$list" --next "$@" -H "Authorization: Bearer $token" -X DELETE "$delete""#;
-    let options = curl(&scene, patience(), &[]).split_off(1);
-    let words =
-        [vec!["sh".into(), "-c".into(), script.into(), "sh".into(), list.into(), delete.into()], options];
-    let mut session = holdfire.run(&["--mode", "enforce"], words.concat());
-    let ended = Running::start(session.current_dir(scene.repository())).finish(limit());
-    linger(patience());
-    // When the connection it kept dies, curl tries once more on a fresh one, which is denied in its turn.
-    let connections = scene.server.connections();
-    let requests: u64 = connections.iter().map(|connection| connection.requests).sum();
-    assert_eq!((requests, scene.server.volumes().len()), (1, 1), "{ended:?}");
+    let play = |mode: &str| {
+        let (holdfire, scene) = (Holdfire::new(), Scene::set().unwrap());
+        let delete = url(&scene, &format!("/v1/volumes/{}", volume(&scene)));
+        let own = ["sh", "-c", HONEST_THEN_DELETE, "sh", &url(&scene, "/v1/volumes"), &delete];
+        let options = curl(&scene, patience(), &[]).split_off(1);
+        let words = [own.map(OsString::from).to_vec(), options].concat();
+        let mut session = holdfire.run(&["--mode", mode], words);
+        let ended = Running::start(session.current_dir(scene.repository())).finish(limit());
+        linger(patience());
+        (scene.server.connections(), scene.server.volumes().len(), ended)
+    };
+    let (connections, volumes, ended) = play("observe");
+    assert_eq!((connections.len(), connections[0].requests, volumes), (1, 2, 0), "{ended:?}");
+    // When its connection is cut, curl tries the second request again on a new one.
+    let (connections, volumes, ended) = play("enforce");
+    assert_eq!((connections[0].requests, volumes), (1, 1), "{ended:?}");
     assert!(connections.iter().all(|connection| !connection.contains("DELETE")), "{ended:?}");
+    assert!(connections[1..].iter().all(|connection| connection.bytes == 0), "{ended:?}");
 }
 
 /// Python's ssl module calls SSL_write_ex and never SSL_write.
