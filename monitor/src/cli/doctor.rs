@@ -1,14 +1,16 @@
 //! `holdfire doctor`: what this host can see and stop, from the same table that the loader uses.
 
 use std::fs;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::{Context, DoctorArgs, Exit};
+use crate::daemon::{boot_now, prove};
 use crate::event::Mode;
 use crate::sensor::hooks::{Family, HOOKS, Hook, place};
-use crate::sensor::{LoadError, Outcome, cgroup2_root, load};
-use crate::ui::{safe, style};
+use crate::sensor::{LoadError, Loaded, Outcome, Sensor, cgroup2_root, load};
+use crate::ui::{safe, span, style};
 
 /// How one hook fares here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -40,6 +42,8 @@ struct Report {
     root: bool,
     hooks: Vec<Row>,
     not_seen: Vec<String>,
+    /// How the gate showed that it holds.
+    canary: Option<String>,
     /// Why nothing can be used, if so, and what to do.
     problem: Option<[String; 2]>,
     usable: Vec<Mode>,
@@ -74,6 +78,7 @@ fn examine() -> (Report, Option<LoadError>) {
         root: nix::unistd::geteuid().is_root(),
         hooks: Vec::new(),
         not_seen: Vec::new(),
+        canary: None,
         problem: None,
         usable: Vec::new(),
     };
@@ -104,7 +109,19 @@ fn examine() -> (Report, Option<LoadError>) {
                     row(attached.hook, state, detail)
                 })
                 .collect();
-            report.usable = vec![Mode::Observe, Mode::Hold, Mode::Enforce];
+            report.usable = vec![Mode::Observe];
+            match canary(loaded) {
+                Ok(took) => {
+                    report.canary = Some(format!("proved in {}", span(took)));
+                    report.usable.extend([Mode::Hold, Mode::Enforce]);
+                }
+                Err(error) => {
+                    report.problem = Some([
+                        error.to_string(),
+                        "holdfire run --mode observe watches without a gate".to_owned(),
+                    ])
+                }
+            }
             (report, None)
         }
         Err(error) => {
@@ -113,6 +130,14 @@ fn examine() -> (Report, Option<LoadError>) {
             (report, Some(error))
         }
     }
+}
+
+/// Tries the gate on a connection of its own; how long that took.
+fn canary(loaded: Loaded) -> anyhow::Result<Duration> {
+    let (mut sensor, _rings) = Sensor::new(loaded)?;
+    let before = boot_now();
+    prove(&mut sensor)?;
+    Ok(boot_now().since(before))
 }
 
 /// An error with its causes, in one line.
@@ -154,6 +179,13 @@ fn text(report: &Report) -> String {
         if row.state == State::Refused && family_of(row.program) != Some(Family::File) {
             lines.push(format!("{:10}without it: {}", "", row.without));
         }
+    }
+    if let Some(canary) = &report.canary {
+        let style = style::GOOD;
+        lines.push(format!(
+            "{style}      ok{style:#}  {:<20}{:<34}{canary}",
+            "gate", "canary on the loopback"
+        ));
     }
     for sentence in &report.not_seen {
         lines.push(format!("{}    note{:#}  not seen: {sentence}", style::WARN, style::WARN));

@@ -19,7 +19,6 @@ use crate::pipeline::Verdict;
 use crate::policy::Finding;
 use crate::response::{Hold, Holds, NotDecided};
 use crate::sensor::{Rings, Sensor};
-use crate::store::capture::{End, WriteError};
 
 /// How long small records may lie in the ring unread.
 const TICK: Duration = Duration::from_millis(15);
@@ -47,11 +46,7 @@ pub enum Command {
     /// Tell how many processes of a session are alive.
     Members(u64, oneshot::Sender<Vec<u32>>),
     /// End a session with this exit code.
-    End {
-        number: u64,
-        exit_code: u8,
-        reply: oneshot::Sender<Result<(Outcome, End), (Box<Outcome>, WriteError)>>,
-    },
+    End { number: u64, exit_code: u8, reply: oneshot::Sender<Outcome> },
 }
 
 /// Why a decision was refused.

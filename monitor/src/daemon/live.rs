@@ -13,14 +13,14 @@ use crate::event::{
 };
 use crate::pipeline::{Pipeline, Step, Verdict};
 use crate::policy::{Finding, Policy};
-use crate::store::capture::{End, WriteError, Writer};
+use crate::store::capture::{WriteError, Writer};
 use crate::time::Timestamp;
 
 /// What the people at the terminal are told.
 #[derive(Clone, Debug)]
 pub enum Notice {
     /// A finding, as it is made.
-    Found(Finding),
+    Found(Box<Finding>),
     /// An action waits for a decision.
     Held(crate::response::Hold),
     /// A hold was decided.
@@ -56,6 +56,8 @@ pub struct Outcome {
     pub killed: bool,
     /// From the first event to the end.
     pub lasted: std::time::Duration,
+    /// Why the capture could not be closed, if so.
+    pub not_closed: Option<String>,
 }
 
 /// One running session.
@@ -217,7 +219,7 @@ impl Live {
         for finding in &step.findings {
             let written = self.writer.finding(finding);
             self.tell(written);
-            self.notices.push(Notice::Found(finding.clone()));
+            self.notices.push(Notice::Found(Box::new(finding.clone())));
             self.outcome.findings.push(finding.clone());
         }
         step
@@ -240,20 +242,11 @@ impl Live {
         !self.alive.is_empty()
     }
 
-    /// Ends the session.
-    ///
-    /// # Errors
-    /// The capture could not be closed.
-    pub fn end(
-        mut self,
-        time: Timestamp,
-        exit_code: u8,
-    ) -> Result<(Outcome, End), (Box<Outcome>, WriteError)> {
+    /// Ends the session and closes its capture.
+    pub fn end(mut self, time: Timestamp, exit_code: u8) -> Outcome {
         self.own(time, Fact::SessionEnded(SessionEnded { exit_code, lost: self.outcome.lost }));
         self.outcome.lasted = time.since(self.began);
-        match self.writer.finish(time) {
-            Ok(end) => Ok((self.outcome, end)),
-            Err(error) => Err((Box::new(self.outcome), error)),
-        }
+        self.outcome.not_closed = self.writer.finish(time).err().map(|error| error.to_string());
+        self.outcome
     }
 }

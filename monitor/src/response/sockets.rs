@@ -20,6 +20,16 @@ pub struct Descriptor {
     fd: OwnedFd,
 }
 
+impl Descriptor {
+    /// A socket of one's own.
+    ///
+    /// # Errors
+    /// The descriptor is no IPv4 or IPv6 socket.
+    pub fn of(fd: OwnedFd) -> io::Result<Self> {
+        Ok(Self { cookie: internet_cookie(&fd)?, fd })
+    }
+}
+
 /// The internet sockets among a process's descriptors.
 ///
 /// # Errors
@@ -38,9 +48,7 @@ pub fn open_sockets(pid: u32) -> io::Result<Vec<Descriptor>> {
         }
         // It may have been closed in the meantime, and then it sends nothing by this way any more.
         let Ok(fd) = pidfd_getfd(&process, number) else { continue };
-        if let Ok(cookie) = internet_cookie(&fd) {
-            sockets.push(Descriptor { cookie, fd });
-        }
+        sockets.extend(Descriptor::of(fd));
     }
     Ok(sockets)
 }

@@ -53,7 +53,7 @@ pub(super) fn openssl() -> Vec<PathBuf> {
         for path in entries.flatten().map(|entry| entry.path()) {
             let is_libssl =
                 path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libssl.so"));
-            let Ok(file) = fs::metadata(&path) else { continue };
+            let (Ok(file), Ok(path)) = (fs::metadata(&path), path.canonicalize()) else { continue };
             if is_libssl && file.is_file() && seen.insert((file.dev(), file.ino())) {
                 found.push(path);
             }

@@ -1,7 +1,7 @@
 //! Loads the kernel half and attaches it as the table of hooks says.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aya::programs::uprobe::UProbeScope;
 use aya::programs::{
@@ -255,13 +255,9 @@ fn attach_uprobe(program: &mut UProbe, name: &'static str) -> Result<Vec<PathBuf
             }
         };
         for function in functions {
-            program.attach(function.offset, absolute(&path), UProbeScope::AllProcesses)?;
+            program.attach(function.offset, &path, UProbeScope::AllProcesses)?;
             files.push(path.clone());
         }
     }
     Ok(files)
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

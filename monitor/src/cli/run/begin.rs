@@ -16,7 +16,7 @@ use crate::credential::given::{arguments, environment};
 use crate::credential::host_key;
 use crate::credential::scan::{ScanRequest, Scanner};
 use crate::credential::{Limits, Redactor};
-use crate::daemon::{Given, Live, boot_now, wall_now};
+use crate::daemon::{Given, Live, boot_now, prove, wall_now};
 use crate::detect::Catalog;
 use crate::event::{CredentialsSeen, Mode, Place, Rung, ScanOutcome, SessionStarted};
 use crate::secret::Fingerprinter;
@@ -55,6 +55,18 @@ pub(super) fn begin(args: &RunArgs, identity: &Identity, context: &Context) -> R
         .map_err(|error| Failure::new(Exit::RunFailed, "The built-in catalogue is broken").because(error))?;
 
     let loaded = load().map_err(Failure::not_loaded)?;
+    let (file_sensor, not_seen) = (loaded.file_sensor().to_owned(), loaded.not_seen());
+    let (mut sensor, rings) = Sensor::new(loaded).map_err(Failure::not_loaded)?;
+    if args.mode != Mode::Observe {
+        prove(&mut sensor).map_err(|error| {
+            Failure::new(
+                Exit::Privilege,
+                format!("The gate does not hold on this host, so mode {} cannot be used", args.mode),
+            )
+            .because(error)
+            .next("holdfire doctor; --mode observe watches without a gate")
+        })?;
+    }
     let key = host_key::load_or_create(&context.settings.state_dir.join("host.key"))
         .map_err(|error| Failure::new(Exit::RunFailed, "There is no key for fingerprints").because(error))?;
     let fingerprinter = Fingerprinter::new(&key);
@@ -90,8 +102,8 @@ pub(super) fn begin(args: &RunArgs, identity: &Identity, context: &Context) -> R
         mode: args.mode,
         policy: policy.reference(),
         rung,
-        file_sensor: loaded.file_sensor().to_owned(),
-        not_seen: loaded.not_seen(),
+        file_sensor,
+        not_seen,
         version: header.version,
         kernel,
     };
@@ -103,7 +115,6 @@ pub(super) fn begin(args: &RunArgs, identity: &Identity, context: &Context) -> R
             .map_err(|error| {
                 Failure::new(Exit::RunFailed, "The session cannot be recorded").because(error)
             })?;
-    let (sensor, rings) = Sensor::new(loaded).map_err(Failure::not_loaded)?;
     Ok(Begun { live, sensor, rings, scanner, hold_timeout, monitoring })
 }
 
@@ -132,7 +143,6 @@ fn create(header: &mut Header, context: &Context) -> Result<Writer, Failure> {
 
 /// What the command is given: its environment, its arguments, and what its descriptors lead to.
 fn given(args: &RunArgs, redactor: &Redactor, scanner: &mut Scanner) -> (Given, Redactor) {
-    #[expect(clippy::disallowed_methods, reason = "the environment the command inherits is what it is given")]
     let variables: Vec<(OsString, OsString)> = std::env::vars_os().collect();
     let pairs = variables.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let whole = |place, sightings| CredentialsSeen { place, sightings, scan: ScanOutcome::Whole };

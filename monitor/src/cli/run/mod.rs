@@ -101,16 +101,12 @@ fn watch(
         let next = "check its name and that it is executable";
         return Err(Failure::new(exit, sentence).because(source).next(next).into());
     }
-    let Some(ended) = ended else {
+    let Some(outcome) = ended else {
         return Err(Failure::new(Exit::RunFailed, "The monitor ended before the command did").into());
-    };
-    let (outcome, not_closed) = match ended {
-        Ok((outcome, _end)) => (outcome, None),
-        Err((outcome, error)) => (*outcome, Some(error)),
     };
     let exit = teller::exit(exit, &outcome, args.fail_on);
     context.printer.note(teller::finished(&outcome, exit));
-    if let Some(error) = not_closed {
+    if let Some(error) = &outcome.not_closed {
         context
             .printer
             .note(teller::warning(&format!("the capture of this session could not be closed: {error}")));
