@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-use nix::sys::socket::{getsockopt, setsockopt, sockopt};
+use nix::sys::socket::{SockaddrStorage, getpeername, getsockopt, setsockopt, sockopt};
 
 /// Descriptors looked at in one process; an agent has some hundreds.
 const DESCRIPTORS: usize = 65_536;
@@ -30,7 +30,7 @@ impl Descriptor {
     }
 }
 
-/// The internet sockets among a process's descriptors.
+/// The connected internet sockets among a process's descriptors.
 ///
 /// # Errors
 /// The process has ended, or may not be looked into.
@@ -48,7 +48,10 @@ pub fn open_sockets(pid: u32) -> io::Result<Vec<Descriptor>> {
         }
         // It may have been closed in the meantime, and then it sends nothing by this way any more.
         let Ok(fd) = pidfd_getfd(&process, number) else { continue };
-        sockets.extend(Descriptor::of(fd));
+        // A socket without a far end sends nothing; one that listens must not be ended with the others.
+        if getpeername::<SockaddrStorage>(fd.as_raw_fd()).is_ok() {
+            sockets.extend(Descriptor::of(fd));
+        }
     }
     Ok(sockets)
 }
@@ -147,6 +150,8 @@ mod tests {
         let cookie = internet_cookie(&OwnedFd::from(client.try_clone().unwrap())).unwrap();
         let sockets = open_sockets(std::process::id()).unwrap();
         let socket = sockets.iter().find(|socket| socket.cookie == cookie).unwrap();
+        let listening = internet_cookie(&OwnedFd::from(listener.try_clone().unwrap())).unwrap();
+        assert!(sockets.iter().all(|socket| socket.cookie != listening), "a listening socket sends nothing");
         nudge(socket);
         abort(socket).unwrap();
         assert!(client.write_all(b"x").is_err());

@@ -10,7 +10,7 @@ mod origin;
 mod secrets;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::causes::evidence;
 pub use self::flows::{Destination, Flows, Noted, RequestKey};
@@ -33,6 +33,12 @@ pub struct Moment {
     pub time: Timestamp,
 }
 
+/// How the kernel names the file behind an io_uring.
+const IO_URING: &str = "/[io_uring]";
+
+/// Processes named that set io_uring up; a sentence with more is not read.
+const MAX_IO_URING: usize = 8;
+
 /// The state of one session.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
@@ -43,6 +49,8 @@ pub struct Session {
     lost: BTreeMap<String, u64>,
     decided: BTreeMap<String, (Moment, Decided)>,
     enforced: BTreeMap<String, (Moment, Enforced)>,
+    /// The first processes that set io_uring up.
+    io_uring: BTreeSet<u32>,
 }
 
 impl Session {
@@ -90,7 +98,12 @@ impl Session {
                     self.enforced.insert(enforced.finding.clone(), (at, enforced.clone()));
                 }
             }
-            Fact::FileOpened(_) | Fact::SessionEnded(_) => {}
+            Fact::FileOpened(opened) => {
+                if opened.path == IO_URING && self.io_uring.len() < MAX_IO_URING {
+                    self.io_uring.insert(event.pid);
+                }
+            }
+            Fact::SessionEnded(_) => {}
         }
     }
 
@@ -164,6 +177,11 @@ impl Session {
             self.started.as_ref().map_or_else(Vec::new, |(_, started)| started.not_seen.clone());
         for (record, count) in &self.lost {
             sentences.push(format!("{count} {record} records were lost."));
+        }
+        if !self.io_uring.is_empty() {
+            let pids: Vec<String> = self.io_uring.iter().map(ToString::to_string).collect();
+            let (pids, what) = (pids.join(", "), "what they open and send that way may be missing");
+            sentences.push(format!("Processes that set io_uring up ({pids}): {what}."));
         }
         self.secrets.not_seen(&mut sentences);
         self.flows.not_seen(&mut sentences);
