@@ -49,13 +49,14 @@ pub fn file_open_kprobe(ctx: ProbeContext) -> u32 {
 /// Set in `thread_info.status` while a 32-bit system call runs.
 const TS_COMPAT: u32 = 2;
 
-/// Whether a system call returns a descriptor it has opened: open, creat, openat, open_by_handle_at, openat2.
+/// Whether a system call returns a descriptor it has opened: open, creat, openat, open_by_handle_at, openat2; and
+/// io_uring_setup, whose opens pass no system call, so that at least its coming into use is told.
 #[inline(always)]
 fn opens(number: u64, compat: bool) -> bool {
     if compat {
-        matches!(number, 5 | 8 | 295 | 342 | 437)
+        matches!(number, 5 | 8 | 295 | 342 | 425 | 437)
     } else {
-        matches!(number, 2 | 85 | 257 | 304 | 437)
+        matches!(number, 2 | 85 | 257 | 304 | 425 | 437)
     }
 }
 
