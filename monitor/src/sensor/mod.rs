@@ -3,6 +3,8 @@
 pub mod btf;
 mod gate;
 pub mod hooks;
+#[cfg(test)]
+mod hooks_doc;
 mod library;
 mod load;
 mod rings;
