@@ -81,10 +81,11 @@ impl Holdfire {
         Running::start(&mut self.command(words)).finish(host::limit())
     }
 
-    /// Waits until something is held, and gives its id: `H-…`.
+    /// Waits until something of this session is held, and gives its id: `H-…`.
     #[track_caller]
-    pub fn held(&self) -> String {
+    pub fn held(&self, session: &mut Running) -> String {
         wait_for("something held", host::limit(), || {
+            assert!(session.is_running(), "it ended with nothing held:\n{}", session.said());
             let pending = self.call(&["pending", "--json"]);
             let lines = pending.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
             lines.into_iter().find_map(|value| hold_in(&value))

@@ -126,8 +126,8 @@ impl Held {
         let (holdfire, scene) = (Holdfire::new(), Scene::set().unwrap());
         let flags = [&["--mode", "hold"], flags].concat();
         let since = Instant::now();
-        let session = Running::start(&mut holdfire.agent(&flags, &scene, Task::FixStaging, wait));
-        let hold = holdfire.held();
+        let mut session = Running::start(&mut holdfire.agent(&flags, &scene, Task::FixStaging, wait));
+        let hold = holdfire.held(&mut session);
         Self { scene, holdfire, session, hold, since }
     }
 
@@ -221,8 +221,8 @@ fn timed_out_by_timeout_nothing_arrives() {
     let seconds = (2 * patience()).as_secs().to_string();
     let words = [vec!["timeout".into(), seconds.into()], scene.agent(Task::FixStaging, LONG)].concat();
     let mut session = holdfire.run(&["--mode", "hold"], words);
-    let session = Running::start(session.current_dir(scene.repository()));
-    let hold = holdfire.held();
+    let mut session = Running::start(session.current_dir(scene.repository()));
+    let hold = holdfire.held(&mut session);
     // timeout(1) ends with 124 when it had to end its command.
     Held { scene, holdfire, session, hold, since }.nothing_arrived(124);
 }
@@ -243,7 +243,7 @@ wait $agent"#;
     let since = Instant::now();
     let mut session = holdfire.run(&["--mode", "hold"], words);
     let mut session = Running::start(session.current_dir(scene.repository()).env("STATE", holdfire.state()));
-    let hold = holdfire.held();
+    let hold = holdfire.held(&mut session);
     let said = wait_for("forty refusals", limit(), || {
         let said = session.said();
         (said.contains("never approved") || !session.is_running()).then_some(said)
