@@ -14,17 +14,18 @@ pub const HELLO: usize = 4096;
 /// Bytes copied of a short ClientHello.
 pub const HELLO_SMALL: usize = 640;
 
-/// [`Socket::state`]: packets pass, but for the moments a write of the owner is being judged.
+/// State of a socket: packets pass, but for the moments a write of the owner is being judged. The same as no state.
 pub const OPEN: u32 = 0;
-/// [`Socket::state`]: nothing with a payload leaves until somebody decides.
+/// State of a socket: nothing with a payload leaves until somebody decides.
 pub const HELD: u32 = 1;
-/// [`Socket::state`]: nothing leaves any more, until the socket is gone.
+/// State of a socket: nothing with a payload leaves any more, until the socket is gone.
 pub const DENIED: u32 = 2;
 
 /// [`Socket::seen`]: the first payload has been looked at.
 pub const FIRST_PAYLOAD: u32 = 1;
 
-/// A socket of a member, under its cookie.
+/// A socket of a member, under its cookie. Written by the kernel half; user space adds sockets that no member connected
+/// and changes none. States are kept in a map of their own, which only user space writes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Socket {
@@ -32,12 +33,11 @@ pub struct Socket {
     /// The process that connected it.
     pub process: u64,
     pub tgid: u32,
-    /// [`OPEN`], [`HELD`] or [`DENIED`]; written by user space only.
-    pub state: u32,
-    /// [`FIRST_PAYLOAD`]; written by the kernel half only.
+    /// [`FIRST_PAYLOAD`]
     pub seen: u32,
     /// Packets with a payload that were dropped.
     pub dropped: u32,
+    pub pad: u32,
 }
 
 /// A member connects a socket.
@@ -70,7 +70,7 @@ pub struct Hello {
     pub total: u32,
 }
 
-/// A member's TCP socket is gone.
+/// A member's socket is gone.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Closed {

@@ -11,7 +11,7 @@ use monitor_common::{
     gate::{GATES, Gate, Release},
     record::kind,
     session::Member,
-    socket::{OPEN, Socket},
+    socket::{OPEN, SOCKETS, Socket},
 };
 
 use crate::{
@@ -26,6 +26,10 @@ static GATE: HashMap<u64, Gate> = HashMap::with_max_entries(GATES, 0);
 /// Gated writes judged, by process. Written by user space only.
 #[map]
 static RELEASE: HashMap<u64, Release> = HashMap::with_max_entries(GATES, 0);
+
+/// States of sockets by cookie. Written by user space; taken out here with their socket.
+#[map]
+static STATES: HashMap<u64, u32> = HashMap::with_max_entries(SOCKETS, 0);
 
 const SIGKILL: u32 = 9;
 const SIGSTOP: u32 = 19;
@@ -94,8 +98,9 @@ pub(crate) fn lost(member: &Member) {
 
 /// Whether a packet with a payload must not leave this socket now.
 #[inline(always)]
-pub(crate) fn holds(socket: &Socket) -> bool {
-    if socket.state != OPEN {
+pub(crate) fn holds(cookie: u64, socket: &Socket) -> bool {
+    // SAFETY: an integer, read at once.
+    if unsafe { STATES.get(cookie) }.is_some_and(|state| *state != OPEN) {
         return true;
     }
     // SAFETY: values are read at once; entries are only replaced whole.
@@ -106,6 +111,13 @@ pub(crate) fn holds(socket: &Socket) -> bool {
         None => 0,
     };
     gate.begun != judged
+}
+
+/// Forgets the state of a socket that is gone.
+#[inline(always)]
+pub(crate) fn forget(cookie: u64) {
+    // Most sockets never had one.
+    let _ = STATES.remove(cookie);
 }
 
 /// Whether an interactive shell watches the current process as one of its jobs: it has a terminal, and a process group

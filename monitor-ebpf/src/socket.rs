@@ -6,14 +6,14 @@ use aya_ebpf::{
     EbpfContext,
     bindings::BPF_ANY,
     helpers::generated,
-    macros::{cgroup_skb, cgroup_sock_addr, map, raw_tracepoint},
+    macros::{cgroup_skb, cgroup_sock, cgroup_sock_addr, map, raw_tracepoint},
     maps::HashMap,
-    programs::{RawTracePointContext, SkBuffContext, SockAddrContext},
+    programs::{RawTracePointContext, SkBuffContext, SockAddrContext, SockContext},
 };
 use monitor_common::{
     record::kind,
     session::{ARMED, Member},
-    socket::{Closed, Connect, FIRST_PAYLOAD, HELLO, HELLO_SMALL, Hello, OPEN, SOCKETS, Socket},
+    socket::{Closed, Connect, FIRST_PAYLOAD, HELLO, HELLO_SMALL, Hello, SOCKETS, Socket},
 };
 
 use crate::{
@@ -73,7 +73,7 @@ fn connect(
     // SAFETY: as above.
     let (port, protocol) = unsafe { ((*ctx.sock_addr).user_port, (*ctx.sock_addr).protocol) };
     let socket =
-        Socket { session: member.session, process: member.process, tgid, state: OPEN, seen: 0, dropped: 0 };
+        Socket { session: member.session, process: member.process, tgid, seen: 0, dropped: 0, pad: 0 };
     if SOCKETS_BY_COOKIE.insert(cookie, socket, BPF_ANY.into()).is_err() {
         emit::lost(member.session, kind::SOCKET);
         // A socket whose packets could not be held must not come to be in an armed session.
@@ -97,9 +97,8 @@ pub fn egress(ctx: SkBuffContext) -> i32 {
     let cookie = unsafe { generated::bpf_get_socket_cookie(ctx.as_ptr()) };
     let Some(socket) = SOCKETS_BY_COOKIE.get_ptr_mut(cookie) else { return PASS };
     let Some(payload) = payload(&ctx) else { return PASS };
-    // SAFETY: a map value; a racing change of `state` is seen by the next packet at the latest, and the process stands
-    // still meanwhile.
-    let held = gate::holds(unsafe { &*socket });
+    // SAFETY: a map value, read at once.
+    let held = gate::holds(cookie, unsafe { &*socket });
     if held {
         // SAFETY: a map value; only this program writes the field, and a lost update costs one count.
         unsafe { (*socket).dropped = (*socket).dropped.wrapping_add(1) };
@@ -116,10 +115,18 @@ pub fn egress(ctx: SkBuffContext) -> i32 {
 }
 
 /// Where a packet's payload begins and ends. None for a TCP packet without one: acknowledgements keep held and
-/// neighbouring connections alive, and a FIN or RST carries nothing. Whatever is not TCP counts as payload whole.
+/// neighbouring connections alive, and a FIN or RST carries nothing. Whatever is not plainly such a packet counts as
+/// payload whole.
 #[inline(always)]
 fn payload(ctx: &SkBuffContext) -> Option<(u32, u32)> {
     let end = ctx.len();
+    let Some(start) = tcp_payload(ctx) else { return Some((0, end)) };
+    if start < end { Some((start, end)) } else { None }
+}
+
+/// Where the payload of a TCP packet begins; none for any other.
+#[inline(always)]
+fn tcp_payload(ctx: &SkBuffContext) -> Option<u32> {
     let first: u8 = ctx.load(0).ok()?;
     let (protocol, transport): (u8, u32) = if first >> 4 == 4 {
         (ctx.load(9).ok()?, u32::from(first & 15) * 4)
@@ -127,11 +134,10 @@ fn payload(ctx: &SkBuffContext) -> Option<(u32, u32)> {
         (ctx.load(6).ok()?, 40)
     };
     if protocol != TCP {
-        return Some((0, end));
+        return None;
     }
     let offset: u8 = ctx.load(transport as usize + 12).ok()?;
-    let start = transport + u32::from(offset >> 4) * 4;
-    if start < end { Some((start, end)) } else { None }
+    Some(transport + u32::from(offset >> 4) * 4)
 }
 
 #[repr(C)]
@@ -163,38 +169,58 @@ fn copy_hello<const N: usize>(ctx: &SkBuffContext, socket: &Socket, cookie: u64,
     let member = Member { session: socket.session, process: socket.process, flags: 0, pad: 0 };
     // The packet may leave in softirq context: the current process is not its owner then.
     let mut header = emit::header_of(kind::HELLO, &member, socket.tgid, socket.tgid);
-    // The verifier wants to see both bounds checked, though the compiler knows that there is a payload.
-    let mut len = core::hint::black_box(total);
-    if len > N as u32 {
-        len = N as u32;
+    // The verifier wants to see both bounds checked, though the compiler knows that there is a payload; and on 64 bits,
+    // since before 6.3 it forgets what is known of the lower half alone.
+    let mut len = core::hint::black_box(u64::from(total));
+    if len > N as u64 {
+        len = N as u64;
     }
     // SAFETY: `record` is the room just reserved, with `N` bytes after its head; the helper is given no more.
     unsafe {
         let room = (&raw mut (*record).bytes).cast::<c_void>();
-        if len == 0 || generated::bpf_skb_load_bytes(ctx.as_ptr().cast(), start, room, len) != 0 {
+        if len == 0 || generated::bpf_skb_load_bytes(ctx.as_ptr().cast(), start, room, len as u32) != 0 {
             len = 0;
             header.kind = kind::SKIP;
         }
-        (*record).hello = Hello { header, cookie, len, total };
+        (*record).hello = Hello { header, cookie, len: len as u32, total };
     }
     emit::submit(entry);
 }
 
-/// `TP_PROTO(const struct sock *sk, const int oldstate, const int newstate)`: a TCP socket that has reached TCP_CLOSE
-/// sends nothing any more, whatever was still in it.
+/// A socket in this state has nothing to send and never will, whatever was still in it.
+const TCP_CLOSE: u32 = 7;
+
+/// `TP_PROTO(const struct sock *sk, const int oldstate, const int newstate)`: for TCP, which may outlive its descriptors.
 #[raw_tracepoint(tracepoint = "inet_sock_set_state")]
 pub fn socket_state(ctx: RawTracePointContext) -> i32 {
-    const TCP_CLOSE: i32 = 7;
-    if ctx.arg::<i32>(2) != TCP_CLOSE {
-        return 0;
+    if ctx.arg::<u32>(2) == TCP_CLOSE {
+        gone(Address(ctx.arg(0)).read(offset!(sock_cookie)));
     }
-    let cookie: u64 = Address(ctx.arg(0)).read(offset!(sock_cookie));
+    0
+}
+
+/// The last descriptor of a socket was closed, in any cgroup below the root: the end of UDP sockets, and of TCP sockets
+/// that were never connected or had been dissolved before.
+#[cgroup_sock(sock_release)]
+pub fn socket_release(ctx: SockContext) -> i32 {
+    // SAFETY: the context is valid while the program runs.
+    let (protocol, state) = unsafe { ((*ctx.sock).protocol, (*ctx.sock).state) };
+    if protocol != u32::from(TCP) || state == TCP_CLOSE {
+        // SAFETY: as above.
+        gone(unsafe { generated::bpf_get_socket_cookie(ctx.as_ptr()) });
+    }
+    PASS
+}
+
+/// Forgets a socket, and says so.
+#[inline(always)]
+fn gone(cookie: u64) {
     // SAFETY: copied out at once.
-    let Some(socket) = (unsafe { SOCKETS_BY_COOKIE.get(cookie) }).copied() else { return 0 };
+    let Some(socket) = (unsafe { SOCKETS_BY_COOKIE.get(cookie) }).copied() else { return };
+    gate::forget(cookie);
     if SOCKETS_BY_COOKIE.remove(cookie).is_ok() {
         let member = Member { session: socket.session, process: socket.process, flags: 0, pad: 0 };
         let header = emit::header_of(kind::CLOSED, &member, socket.tgid, socket.tgid);
         emit::send(kind::CLOSED, socket.session, Closed { header, cookie, dropped: socket.dropped, pad: 0 });
     }
-    0
 }

@@ -57,20 +57,20 @@ fn written(ctx: &ProbeContext, member: &Member, total: u64, probe: u16) -> u32 {
     for _ in 0..CHUNKS {
         let rest = total.saturating_sub(offset);
         if rest > CHUNK as u64 {
-            if !copy::<{ TIERS[3] }>(record, offset, CHUNK as u32, 0) {
+            if !copy::<{ TIERS[3] }>(record, offset, CHUNK as u64, 0) {
                 return abandon(member, header);
             }
             offset += CHUNK as u64;
             continue;
         }
         let done = if rest > TIERS[2] as u64 {
-            copy::<{ TIERS[3] }>(record, offset, rest as u32, LAST)
+            copy::<{ TIERS[3] }>(record, offset, rest, LAST)
         } else if rest > TIERS[1] as u64 {
-            copy::<{ TIERS[2] }>(record, offset, rest as u32, LAST)
+            copy::<{ TIERS[2] }>(record, offset, rest, LAST)
         } else if rest > TIERS[0] as u64 {
-            copy::<{ TIERS[1] }>(record, offset, rest as u32, LAST)
+            copy::<{ TIERS[1] }>(record, offset, rest, LAST)
         } else {
-            copy::<{ TIERS[0] }>(record, offset, rest as u32, LAST)
+            copy::<{ TIERS[0] }>(record, offset, rest, LAST)
         };
         if !done {
             return abandon(member, header);
@@ -103,18 +103,19 @@ struct WriteWith<const N: usize> {
 
 /// Hands `len` bytes of the buffer over; false if the ring is full.
 #[inline(always)]
-fn copy<const N: usize>(mut write: Write, offset: u64, len: u32, flags: u16) -> bool {
+fn copy<const N: usize>(mut write: Write, offset: u64, len: u64, flags: u16) -> bool {
     let Some(mut entry) = emit::PLAINTEXT.reserve::<WriteWith<N>>(0) else { return false };
     let record = emit::pointer(&mut entry);
-    let len = if len > N as u32 { N as u32 } else { len };
+    // Bounded on 64 bits, since before 6.3 the verifier forgets what is known of the lower half alone.
+    let len = core::cmp::min(core::hint::black_box(len), N as u64);
     write.header.flags |= flags;
     write.offset = offset as u32;
-    write.len = len;
+    write.len = len as u32;
     // SAFETY: `record` is the room just reserved, with `N` bytes after its head; the helper is given no more.
     unsafe {
         let room = (&raw mut (*record).bytes).cast::<c_void>();
         let from = write.buffer.wrapping_add(offset) as *const c_void;
-        if len > 0 && generated::bpf_probe_read_user(room, len, from) != 0 {
+        if len > 0 && generated::bpf_probe_read_user(room, len as u32, from) != 0 {
             // Not in memory just now: unknown, never empty.
             write.len = 0;
             write.header.flags |= UNREADABLE;

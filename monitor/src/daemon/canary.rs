@@ -40,13 +40,14 @@ pub fn prove(sensor: &mut Sensor) -> Result<(), CanaryError> {
     let descriptor = Descriptor::of(sender.try_clone().map_err(CanaryError::NoLoopback)?.into())
         .map_err(CanaryError::NoLoopback)?;
     // Session 0 has no members: what the kernel half says of this socket concerns nobody.
-    sensor.set_socket(descriptor.cookie, HELD, Some(Socket::default()))?;
+    sensor.add_socket(descriptor.cookie, Socket::default())?;
+    sensor.set_socket(descriptor.cookie, HELD)?;
     sender.write_all(b"!").map_err(CanaryError::NoLoopback)?;
     receiver.set_read_timeout(Some(HELD_FOR)).map_err(CanaryError::NoLoopback)?;
     if receiver.read(&mut [0]).is_ok_and(|read| read > 0) {
         return Err(CanaryError::Leaked);
     }
-    sensor.set_socket(descriptor.cookie, OPEN, None)?;
+    sensor.set_socket(descriptor.cookie, OPEN)?;
     nudge(&descriptor);
     receiver.set_read_timeout(Some(RELEASED_WITHIN)).map_err(CanaryError::Stuck)?;
     receiver.read_exact(&mut [0]).map_err(CanaryError::Stuck)

@@ -1,7 +1,8 @@
 //! The thread that owns the monitor: it reads the rings, lets sessions judge, moves the gate, and takes commands.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -15,10 +16,10 @@ use super::live::{Live, Notice, Outcome};
 use crate::credential::scan::Scanner;
 use crate::decode::{Record, session_of};
 use crate::event::{Action, Decided, Decision, Enforced, Fact, ProcessId};
-use crate::pipeline::Verdict;
+use crate::pipeline::{Step, Verdict};
 use crate::policy::Finding;
 use crate::response::{Hold, Holds, NotDecided};
-use crate::sensor::{Rings, Sensor};
+use crate::sensor::{GateError, Rings, Sensor};
 
 /// How long small records may lie in the ring unread.
 const TICK: Duration = Duration::from_millis(15);
@@ -89,16 +90,60 @@ pub struct Engine {
     sessions: BTreeMap<u64, Running>,
     commands: mpsc::Receiver<Command>,
     wake: Arc<EventFd>,
-    notices: mpsc::Sender<Notice>,
+    notices: mpsc::SyncSender<Notice>,
     last_flush: crate::time::Timestamp,
 }
+
+/// The engine broke; its sessions were ended.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the monitor broke, and its sessions were ended with it")]
+pub struct Broken;
 
 struct Running {
     live: Live,
     holds: Holds,
     hold_timeout: Duration,
-    /// Findings by hold, to tell what was enforced.
-    findings: HashMap<String, String>,
+}
+
+impl Running {
+    /// Puts a finding that is to be held into the queue; false if that is full.
+    fn hold(&mut self, held: Held, finding: &Finding) -> bool {
+        let Some(id) = &finding.hold else { return true };
+        let hold = Hold {
+            id: id.clone(),
+            session: self.live.id.clone(),
+            finding: finding.id.clone(),
+            title: finding.title.clone(),
+            severity: finding.severity,
+            pid: held.tgid,
+            process: held.process,
+            command: self.live.pipeline().session().tree().name_at(held.process, finding.event).to_owned(),
+            host: finding.host.clone(),
+            reasons: finding.reasons.clone(),
+            since: finding.time,
+            until: boot_now().plus(self.hold_timeout),
+        };
+        let added = self.holds.add(hold.clone());
+        if added {
+            self.live.notices.push(Notice::Held(hold));
+        }
+        added
+    }
+
+    /// Keeps what the gate did about findings.
+    fn enforced(&mut self, findings: &[Finding], done: &Result<(), GateError>) {
+        let failed = done.as_ref().err().map(ToString::to_string);
+        if let Some(why) = &failed {
+            self.live.notices.push(Notice::GateFailed(why.clone()));
+        }
+        for finding in findings.iter().filter(|finding| finding.action >= Action::Hold) {
+            let (finding, action, rung) = (finding.id.clone(), finding.action, finding.rung);
+            self.live.own(boot_now(), Fact::Enforced(Enforced { finding, action, rung, failed: failed.clone() }));
+        }
+        if !findings.is_empty() {
+            self.live.flush();
+        }
+    }
 }
 
 impl Engine {
@@ -109,7 +154,7 @@ impl Engine {
     pub fn new(
         sensor: Sensor,
         scanner: Scanner,
-        notices: mpsc::Sender<Notice>,
+        notices: mpsc::SyncSender<Notice>,
     ) -> std::io::Result<(Self, Handle)> {
         let (sender, commands) = mpsc::channel();
         let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
@@ -127,12 +172,25 @@ impl Engine {
 
     /// Adds a session.
     pub fn add(&mut self, live: Live, hold_timeout: Duration) {
-        let running = Running { live, holds: Holds::default(), hold_timeout, findings: HashMap::new() };
+        let running = Running { live, holds: Holds::default(), hold_timeout };
         self.sessions.insert(running.live.number, running);
     }
 
-    /// Works until the last handle is gone.
-    pub fn run(mut self, mut rings: Rings) {
+    /// Works until the last handle is gone. If it breaks, the sessions end with it: without a judge nothing may pass.
+    ///
+    /// # Errors
+    /// It broke.
+    pub fn run(mut self, mut rings: Rings) -> Result<(), Broken> {
+        // What a half-done change left behind is not used again, but for the maps of the kernel half.
+        let work = AssertUnwindSafe(|| self.work(&mut rings));
+        catch_unwind(work).map_err(|_told_by_the_hook| {
+            let sessions: Vec<u64> = self.sessions.keys().copied().collect();
+            self.keeper.give_up(&sessions);
+            Broken
+        })
+    }
+
+    fn work(&mut self, rings: &mut Rings) {
         loop {
             rings.wait(self.wake.as_fd(), TICK);
             // A non-blocking read: it fails when nobody has woken us.
@@ -141,8 +199,8 @@ impl Engine {
             self.lost_writes();
             self.losses();
             self.expire();
-            self.flush();
-            if !self.commands(&mut rings) {
+            self.every_second();
+            if !self.commands(rings) {
                 return;
             }
             self.publish();
@@ -175,11 +233,9 @@ impl Engine {
             // A session that has ended: nobody judges its stragglers, so they stay held.
             return;
         };
-        let before = running.live.outcome.findings.len();
-        let verdict = running.live.take(&record, &mut self.scanner);
-        let findings = running.live.outcome.findings[before..].to_vec();
+        let step = running.live.take(&record, &mut self.scanner);
         if let Some(held) = gated {
-            self.carry_out(held, verdict.unwrap_or(Verdict::Release), &findings);
+            self.carry_out(held, 1, step);
         }
         if let Record::Exit(exit) = &record {
             self.ended(number, ProcessId(exit.header.process));
@@ -187,68 +243,25 @@ impl Engine {
     }
 
     /// Orders the gate, and keeps what came of it.
-    fn carry_out(&mut self, held: Held, verdict: Verdict, findings: &[Finding]) {
+    fn carry_out(&mut self, held: Held, writes: u64, step: Step) {
         let Some(running) = self.sessions.get_mut(&held.session) else { return };
-        let mut verdict = verdict;
-        for finding in findings {
-            let Some(id) = &finding.hold else { continue };
-            let hold = Hold {
-                id: id.clone(),
-                session: running.live.id.clone(),
-                finding: finding.id.clone(),
-                title: finding.title.clone(),
-                severity: finding.severity,
-                pid: held.tgid,
-                process: held.process,
-                command: running
-                    .live
-                    .pipeline()
-                    .session()
-                    .tree()
-                    .name_at(held.process, finding.event)
-                    .to_owned(),
-                host: finding.host.clone(),
-                reasons: finding.reasons.clone(),
-                since: finding.time,
-                until: boot_now().plus(running.hold_timeout),
-            };
-            if running.holds.add(hold.clone()) {
-                running.findings.insert(id.clone(), finding.id.clone());
-                running.live.notices.push(Notice::Held(hold));
-            } else {
+        let mut verdict = step.verdict.unwrap_or(Verdict::Release);
+        for finding in &step.findings {
+            if !running.hold(held, finding) {
                 verdict = verdict.max(Verdict::Deny);
             }
         }
-        let done = self.keeper.judge(held, verdict);
-        let failed = done.as_ref().err().map(ToString::to_string);
-        if verdict == Verdict::Kill {
-            running.live.outcome.killed = true;
-        }
-        if let Some(why) = &failed {
-            running.live.notices.push(Notice::GateFailed(why.clone()));
-        }
-        for finding in findings.iter().filter(|finding| finding.action >= Action::Hold) {
-            let enforced = Enforced {
-                finding: finding.id.clone(),
-                action: finding.action,
-                rung: finding.rung,
-                failed: failed.clone(),
-            };
-            running.live.own(boot_now(), Fact::Enforced(enforced));
-        }
-        if !findings.is_empty() {
-            running.live.flush();
-        }
+        running.live.outcome.killed |= verdict == Verdict::Kill;
+        let done = self.keeper.judge(held, writes, verdict);
+        running.enforced(&step.findings, &done);
     }
 
     /// Judges writes whose plaintext never came.
     fn lost_writes(&mut self) {
-        for held in self.keeper.lost_writes() {
+        for (held, writes) in self.keeper.lost_writes() {
             let Some(running) = self.sessions.get_mut(&held.session) else { continue };
-            let before = running.live.outcome.findings.len();
-            let verdict = running.live.lost_write(held.tgid, held.process.0, boot_now());
-            let findings = running.live.outcome.findings[before..].to_vec();
-            self.carry_out(held, verdict, &findings);
+            let step = running.live.lost_writes(held.tgid, held.process, boot_now());
+            self.carry_out(held, writes, step);
         }
     }
 
@@ -262,29 +275,23 @@ impl Engine {
 
     /// A process has ended; what it had waiting is decided.
     fn ended(&mut self, number: u64, process: ProcessId) {
-        while let Some(id) = self
-            .sessions
-            .get(&number)
-            .and_then(|running| running.holds.of(process))
-            .map(|hold| hold.id.clone())
-        {
-            let _ = self.decide(number, &id, Decision::Gone, "holdfire", None, None);
-        }
+        self.decide_all(number, Decision::Gone, |hold| hold.process == process);
         self.keeper.ended(process);
     }
 
     fn expire(&mut self) {
         let now = boot_now();
         let numbers: Vec<u64> = self.sessions.keys().copied().collect();
-        for number in numbers {
-            while let Some(id) = self
-                .sessions
-                .get(&number)
-                .and_then(|running| running.holds.expired(now))
-                .map(|hold| hold.id.clone())
-            {
-                let _ = self.decide(number, &id, Decision::Expired, "holdfire", None, None);
-            }
+        numbers.into_iter().for_each(|number| self.decide_all(number, Decision::Expired, |hold| hold.until <= now));
+    }
+
+    /// Decides, in the name of the monitor, about every hold that fits.
+    fn decide_all(&mut self, number: u64, decision: Decision, fits: impl Fn(&Hold) -> bool) {
+        let Some(running) = self.sessions.get(&number) else { return };
+        let fitting = running.holds.waiting().iter().filter(|hold| fits(hold));
+        for id in fitting.map(|hold| hold.id.clone()).collect::<Vec<_>>() {
+            // A gate that could not be moved has been told, and the connection stays held.
+            let _ = self.decide(number, &id, decision, "holdfire", None, None);
         }
     }
 
@@ -303,25 +310,23 @@ impl Engine {
         let decided = Decided { hold: hold.id.clone(), decision, by: by.to_owned(), uid, reason };
         running.live.own(now, Fact::Decided(decided.clone()));
         let held = Held { session: number, process: hold.process, tgid: hold.pid, stopped: false };
-        let standing = running.live.pipeline().standing(hold.process);
-        let (action, done) = match decision {
-            // Something else of the same process may still be held or denied.
-            Decision::Approved => (Action::Allow, self.keeper.apply(held, standing)),
-            Decision::Denied | Decision::Expired | Decision::Gone => {
-                (Action::Deny, self.keeper.apply(held, Verdict::Deny))
-            }
-            Decision::Killed => {
-                running.live.outcome.killed = true;
-                (Action::Kill, self.keeper.kill(held))
-            }
+        // Of an approval is done what the rest of the process allows: another of its requests may still be held.
+        let verdict = match decision {
+            Decision::Approved => running.live.pipeline().standing(hold.process),
+            Decision::Denied | Decision::Expired | Decision::Gone => Verdict::Deny,
+            Decision::Killed => Verdict::Kill,
+        };
+        running.live.outcome.killed |= verdict == Verdict::Kill;
+        let done = self.keeper.decide(held, verdict);
+        let action = match verdict {
+            Verdict::Release => Action::Allow,
+            Verdict::AwaitRest | Verdict::Hold => Action::Hold,
+            Verdict::Deny => Action::Deny,
+            Verdict::Kill => Action::Kill,
         };
         let failed = done.as_ref().err().map(ToString::to_string);
-        let enforced = Enforced {
-            finding: hold.finding.clone(),
-            action,
-            rung: running.live.pipeline().session().rung(),
-            failed: failed.clone(),
-        };
+        let rung = running.live.pipeline().session().rung();
+        let enforced = Enforced { finding: hold.finding.clone(), action, rung, failed: failed.clone() };
         running.live.own(now, Fact::Enforced(enforced));
         let waited = now.since(hold.since);
         running.live.notices.push(Notice::Decided { hold: hold.clone(), decided, waited });
@@ -335,19 +340,32 @@ impl Engine {
         }
     }
 
-    fn flush(&mut self) {
+    /// Puts events into the captures, and looks after processes whose end was not told: their record may be lost.
+    fn every_second(&mut self) {
         let now = boot_now();
-        if now.since(self.last_flush) >= FLUSH {
-            self.last_flush = now;
-            self.sessions.values_mut().for_each(|running| running.live.flush());
+        if now.since(self.last_flush) < FLUSH {
+            return;
         }
+        self.last_flush = now;
+        self.sessions.values_mut().for_each(|running| running.live.flush());
+        let gone: Vec<(u64, ProcessId)> = self
+            .sessions
+            .iter()
+            .flat_map(|(number, running)| running.holds.waiting().iter().map(|hold| (*number, hold)))
+            .map(|(number, hold)| Held { session: number, process: hold.process, tgid: hold.pid, stopped: false })
+            .filter(|held| !self.keeper.is_alive(*held))
+            .map(|held| (held.session, held.process))
+            .collect();
+        gone.into_iter().for_each(|(number, process)| self.ended(number, process));
     }
 
     fn publish(&mut self) {
         for running in self.sessions.values_mut() {
             for notice in running.live.notices.drain(..) {
-                // Nobody listens any more: the capture has it all.
-                let _ = self.notices.send(notice);
+                // Whoever should show it does not keep up, or has gone: the capture has it all.
+                if self.notices.try_send(notice).is_err() {
+                    running.live.outcome.not_shown += 1;
+                }
             }
         }
     }
@@ -392,14 +410,10 @@ impl Engine {
                 // What the last process did may still lie in the rings.
                 while rings.drain(|bytes| self.record(bytes)) > 0 {}
                 self.losses();
-                while let Some(id) = self
-                    .sessions
-                    .get(&number)
-                    .and_then(|running| running.holds.waiting().first())
-                    .map(|hold| hold.id.clone())
-                {
-                    let _ = self.decide(number, &id, Decision::Gone, "holdfire", None, None);
-                }
+                self.lost_writes();
+                self.decide_all(number, Decision::Gone, |_| true);
+                self.keeper.close(number);
+                while rings.drain(|bytes| self.record(bytes)) > 0 {}
                 self.publish();
                 if let Some(running) = self.sessions.remove(&number) {
                     let _ = reply.send(running.live.end(boot_now(), exit_code));
@@ -410,11 +424,6 @@ impl Engine {
 
     /// The session that has a hold of this id, waiting or decided.
     fn session_with(&self, id: &str) -> Option<u64> {
-        let waiting = |running: &Running| running.holds.waiting().iter().any(|hold| hold.id.starts_with(id));
-        let known = |running: &Running| running.findings.contains_key(id);
-        let numbered = |test: &dyn Fn(&Running) -> bool| {
-            self.sessions.iter().find(|(_, running)| test(running)).map(|(number, _)| *number)
-        };
-        numbered(&waiting).or_else(|| numbered(&known))
+        self.sessions.iter().find(|(_, running)| running.holds.knows(id)).map(|(number, _)| *number)
     }
 }

@@ -1,18 +1,20 @@
 //! One session while it runs: records in, events kept, verdicts out.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use monitor_common::tls::{GATED, LAST, Write};
 
 use crate::credential::Redactor;
 use crate::credential::scan::{ScanRequest, Scanner};
 use crate::decode::{Record, Seen, file, process, socket, tls::TlsDecoder};
 use crate::detect::Catalog;
 use crate::event::{
-    CredentialsSeen, Event, Fact, FileOpened, Lost, Place, ProcessId, ScanOutcome, SessionEnded,
+    Action, CredentialsSeen, Event, Fact, FileOpened, Lost, Place, ProcessId, ScanOutcome, SessionEnded,
     SessionStarted, Unread,
 };
 use crate::pipeline::{Pipeline, Step, Verdict};
-use crate::policy::{Finding, Policy};
+use crate::policy::{Finding, Policy, Severity};
 use crate::store::capture::{WriteError, Writer};
 use crate::time::Timestamp;
 
@@ -51,7 +53,12 @@ pub enum LiveError {
 pub struct Outcome {
     pub events: u64,
     pub lost: u64,
-    pub findings: Vec<Finding>,
+    /// Findings, by what was ordered.
+    pub findings: BTreeMap<Action, u64>,
+    /// The gravest of them.
+    pub worst: Option<Severity>,
+    /// Notices that were not shown, since nobody took them.
+    pub not_shown: u64,
     /// A process of the session was killed by a verdict.
     pub killed: bool,
     /// From the first event to the end.
@@ -72,8 +79,6 @@ pub struct Live {
     writer: Writer,
     seq: u64,
     began: Timestamp,
-    /// Members alive, by process.
-    alive: BTreeSet<ProcessId>,
     pub outcome: Outcome,
     pub notices: Vec<Notice>,
 }
@@ -101,7 +106,6 @@ impl Live {
             writer,
             seq: 0,
             began: time,
-            alive: BTreeSet::new(),
             outcome: Outcome::default(),
             notices: Vec::new(),
         };
@@ -119,10 +123,9 @@ impl Live {
     }
 
     /// Takes a record of the kernel half. The verdict is for gated writes, when their last record has come.
-    pub fn take(&mut self, record: &Record<'_>, scanner: &mut Scanner) -> Option<Verdict> {
+    pub fn take(&mut self, record: &Record<'_>, scanner: &mut Scanner) -> Step {
         match record {
             Record::Fork(fork) => {
-                self.alive.insert(ProcessId(fork.child));
                 self.keep(process::forked(fork));
             }
             Record::Exec(exec, args) => {
@@ -130,7 +133,6 @@ impl Live {
                 self.keep(seen);
             }
             Record::Exit(exit) => {
-                self.alive.remove(&ProcessId(exit.header.process));
                 self.tls.ended(exit.header.process);
                 self.keep(process::exited(exit));
             }
@@ -143,27 +145,33 @@ impl Live {
                     self.keep(seen);
                 }
             }
-            Record::Tls(write, bytes) => {
-                let facts = self.tls.take(write, bytes, &self.redactor);
-                let verdicts = facts.into_iter().filter_map(|seen| self.keep(seen).verdict);
-                let worst = verdicts.max().unwrap_or(Verdict::Release);
-                let last = write.header.flags & monitor_common::tls::LAST != 0;
-                let gated = write.header.flags & monitor_common::tls::GATED != 0;
-                return (last && gated)
-                    .then(|| worst.max(self.pipeline.standing(ProcessId(write.header.process))));
-            }
+            Record::Tls(write, bytes) => return self.written(write, bytes),
             Record::Closed(_) | Record::Skip => {}
         }
-        None
+        Step::default()
     }
 
-    /// A gated write whose plaintext was lost: judged as traffic nobody could read.
-    pub fn lost_write(&mut self, pid: u32, process: u64, time: Timestamp) -> Verdict {
-        self.tls.lost(process);
+    fn written(&mut self, write: &Write, bytes: &[u8]) -> Step {
+        let mut step = Step::default();
+        for seen in self.tls.take(write, bytes, &self.redactor) {
+            let next = self.keep(seen);
+            step.findings.extend(next.findings);
+            step.verdict = step.verdict.max(next.verdict);
+        }
+        let judged = write.header.flags & (LAST | GATED) == LAST | GATED;
+        // Whatever this write is by itself, what is in force for its process stays so.
+        let standing = self.pipeline.standing(ProcessId(write.header.process));
+        step.verdict = judged.then(|| step.verdict.unwrap_or(Verdict::Release).max(standing));
+        step
+    }
+
+    /// Gated writes of a process whose plaintext was lost: judged as traffic nobody could read.
+    pub fn lost_writes(&mut self, pid: u32, process: ProcessId, time: Timestamp) -> Step {
+        self.tls.lost(process.0);
         let unread = Unread { stream: 0, why: "lost-bytes".to_owned(), bytes: 0 };
-        let process = ProcessId(process);
-        let step = self.keep(Seen { time, pid, process, fact: Fact::Unread(unread) });
-        step.verdict.unwrap_or(Verdict::Release).max(self.pipeline.standing(process))
+        let mut step = self.keep(Seen { time, pid, process, fact: Fact::Unread(unread) });
+        step.verdict = Some(step.verdict.unwrap_or(Verdict::Release).max(self.pipeline.standing(process)));
+        step
     }
 
     fn opened(&mut self, open: &monitor_common::file::Open, name: &[u8], scanner: &mut Scanner) {
@@ -220,7 +228,8 @@ impl Live {
             let written = self.writer.finding(finding);
             self.tell(written);
             self.notices.push(Notice::Found(Box::new(finding.clone())));
-            self.outcome.findings.push(finding.clone());
+            *self.outcome.findings.entry(finding.action).or_default() += 1;
+            self.outcome.worst = self.outcome.worst.max(Some(finding.severity));
         }
         step
     }
@@ -235,11 +244,6 @@ impl Live {
         if let Err(error) = written {
             self.notices.push(Notice::NotWritten(error.to_string()));
         }
-    }
-
-    /// Whether a member is known to be alive.
-    pub fn has_members(&self) -> bool {
-        !self.alive.is_empty()
     }
 
     /// Ends the session and closes its capture.

@@ -13,5 +13,5 @@ mod live;
 pub use self::canary::{CanaryError, prove};
 pub use self::clock::{boot_now, wall_now};
 pub use self::control::{Client, ClientError, Decide, bind, serve};
-pub use self::engine::{Command, Engine, Handle, Refused};
+pub use self::engine::{Broken, Command, Engine, Handle, Refused};
 pub use self::live::{Given, Live, LiveError, Notice, Outcome};

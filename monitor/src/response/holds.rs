@@ -9,6 +9,9 @@ use crate::time::Timestamp;
 /// protects nobody.
 const WAITING: usize = 1024;
 
+/// Decisions remembered to tell whoever comes late.
+const DECIDED: usize = 1024;
+
 /// An action that waits for a decision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hold {
@@ -70,6 +73,11 @@ impl Holds {
         true
     }
 
+    /// Whether an id names a hold here, waiting or decided.
+    pub fn knows(&self, id: &str) -> bool {
+        self.waiting.iter().any(|hold| hold.id.starts_with(id)) || self.decided.iter().any(|(known, _)| known == id)
+    }
+
     /// What waits, oldest first.
     pub fn waiting(&self) -> &[Hold] {
         &self.waiting
@@ -97,18 +105,11 @@ impl Holds {
             }
         };
         let hold = self.waiting.remove(found);
+        if self.decided.len() >= DECIDED {
+            self.decided.remove(0);
+        }
         self.decided.push((hold.id.clone(), decision));
         Ok(hold)
-    }
-
-    /// The next one whose time is up.
-    pub fn expired(&self, now: Timestamp) -> Option<&Hold> {
-        self.waiting.iter().find(|hold| hold.until <= now)
-    }
-
-    /// The next one of a process, when that has ended.
-    pub fn of(&self, process: ProcessId) -> Option<&Hold> {
-        self.waiting.iter().find(|hold| hold.process == process)
     }
 }
 
@@ -147,14 +148,6 @@ mod tests {
             holds.decide("H-12", Decision::Denied),
             Err(NotDecided::AlreadyDecided(Decision::Approved))
         );
-    }
-
-    #[test]
-    fn time_runs_out() {
-        let mut holds = Holds::default();
-        holds.add(hold("H-1", 10));
-        assert!(holds.expired(Timestamp(9)).is_none());
-        assert_eq!(holds.expired(Timestamp(10)).map(|hold| hold.id.as_str()), Some("H-1"));
     }
 
     #[test]

@@ -7,12 +7,16 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-use nix::sys::socket::{SockaddrStorage, getpeername, getsockopt, setsockopt, sockopt};
+use nix::sys::socket::{SockType, SockaddrStorage, getpeername, getsockopt, setsockopt, sockopt};
 
 /// Descriptors looked at in one process; an agent has some hundreds.
 const DESCRIPTORS: usize = 65_536;
 
-/// A duplicate of a socket of another process. Dropped soon: while it exists, the socket does too.
+/// Sockets duplicated from one process. Beyond that they are held by their cookies alone.
+const SOCKETS: usize = 512;
+
+/// A duplicate of a socket of another process. While it exists, the socket does too: it is kept as long as the socket is
+/// held, and no longer.
 #[derive(Debug)]
 pub struct Descriptor {
     /// The kernel's cookie of the socket.
@@ -30,10 +34,10 @@ impl Descriptor {
     }
 }
 
-/// The connected internet sockets among a process's descriptors.
+/// The connected TCP sockets among a process's descriptors.
 ///
 /// # Errors
-/// The process has ended, or may not be looked into.
+/// The process has ended, or may not be looked into, or this one has no descriptors left.
 pub fn open_sockets(pid: u32) -> io::Result<Vec<Descriptor>> {
     let process = pidfd_open(pid)?;
     let mut sockets = Vec::new();
@@ -46,10 +50,16 @@ pub fn open_sockets(pid: u32) -> io::Result<Vec<Descriptor>> {
         if !is_socket {
             continue;
         }
-        // It may have been closed in the meantime, and then it sends nothing by this way any more.
-        let Ok(fd) = pidfd_getfd(&process, number) else { continue };
-        // A socket without a far end sends nothing; one that listens must not be ended with the others.
-        if getpeername::<SockaddrStorage>(fd.as_raw_fd()).is_ok() {
+        let fd = match pidfd_getfd(&process, number) {
+            Ok(fd) => fd,
+            Err(error) if error.raw_os_error() == Some(libc::EMFILE) => return Err(error),
+            // Closed in the meantime, and then nothing is sent by this way any more.
+            Err(_) => continue,
+        };
+        // One that listens must not be ended with the others, and has no far end.
+        let connected = getpeername::<SockaddrStorage>(fd.as_raw_fd()).is_ok();
+        let stream = getsockopt(&fd, sockopt::SockType).is_ok_and(|kind| kind == SockType::Stream);
+        if connected && stream && sockets.len() < SOCKETS {
             sockets.extend(Descriptor::of(fd));
         }
     }

@@ -1,19 +1,20 @@
 //! The kernel half's maps as the rest of the program sees them: members, gates, sockets, losses.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use aya::Ebpf;
 use aya::maps::{HashMap, Map, MapData, MapError, RingBuf};
 use monitor_common::gate::{Gate, Release};
 use monitor_common::record::{LossKey, kind};
 use monitor_common::session::{ARMED, LAUNCHER, Member};
-use monitor_common::socket::Socket;
+use monitor_common::socket::{OPEN, Socket};
 
 use super::load::{LoadError, Loaded};
 use super::rings::Rings;
 
-/// `BPF_EXIST`: change an entry, never bring one back that the kernel half has removed.
-const EXISTING: u64 = 2;
+/// `BPF_NOEXIST`: add an entry, never write over one of the kernel half's.
+const NEW: u64 = 1;
 
 /// Why the gate could not be moved.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,7 @@ pub struct Sensor {
     gates: HashMap<MapData, u64, Gate>,
     releases: HashMap<MapData, u64, Release>,
     sockets: HashMap<MapData, u64, Socket>,
+    states: HashMap<MapData, u64, u32>,
     losses: HashMap<MapData, LossKey, u64>,
     /// Losses told so far.
     told: BTreeMap<(u64, u32), u64>,
@@ -54,6 +56,7 @@ impl Sensor {
             gates: typed("GATE", take("GATE")?)?,
             releases: typed("RELEASE", take("RELEASE")?)?,
             sockets: typed("SOCKETS_BY_COOKIE", take("SOCKETS_BY_COOKIE")?)?,
+            states: typed("STATES", take("STATES")?)?,
             losses: typed("LOSSES", take("LOSSES")?)?,
             told: BTreeMap::new(),
             _ebpf: ebpf,
@@ -128,27 +131,44 @@ impl Sensor {
         entries.filter(|(_, socket)| socket.process == process).map(|(cookie, _)| cookie).collect()
     }
 
-    /// A socket, as long as it exists.
-    pub fn socket(&self, cookie: u64) -> Option<Socket> {
-        self.sockets.get(&cookie, 0).ok()
+    /// Whether a socket is known and not gone yet.
+    pub fn knows_socket(&self, cookie: u64) -> bool {
+        self.sockets.get(&cookie, 0).is_ok()
     }
 
-    /// Sets what may leave a socket: one of the states of `monitor_common::socket`. A socket that no member connected
-    /// (it was inherited, or is older than the session) is added for `owner`.
+    /// Makes a socket known that no member connected: it was inherited, or is older than the session.
     ///
     /// # Errors
-    /// The kernel refused, or the socket is gone.
-    pub fn set_socket(&mut self, cookie: u64, state: u32, owner: Option<Socket>) -> Result<(), GateError> {
-        let refused = |source| GateError { map: "SOCKETS_BY_COOKIE", source };
-        match (self.sockets.get(&cookie, 0), owner) {
-            (Ok(socket), _) => {
-                self.sockets.insert(cookie, Socket { state, ..socket }, EXISTING).map_err(refused)
-            }
-            (Err(MapError::KeyNotFound), Some(owner)) => {
-                self.sockets.insert(cookie, Socket { state, ..owner }, 0).map_err(refused)
-            }
-            (Err(source), _) => Err(refused(source)),
+    /// The kernel refused: the table is full.
+    pub fn add_socket(&mut self, cookie: u64, owner: Socket) -> Result<(), GateError> {
+        match self.sockets.insert(cookie, owner, NEW) {
+            // Known already.
+            Err(MapError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            done => done.map_err(|source| GateError { map: "SOCKETS_BY_COOKIE", source }),
         }
+    }
+
+    /// Sets what may leave a socket: one of the states of `monitor_common::socket`. Of a socket that is gone nothing can.
+    ///
+    /// # Errors
+    /// The kernel refused: the table is full.
+    pub fn set_socket(&mut self, cookie: u64, state: u32) -> Result<(), GateError> {
+        self.states.insert(cookie, state, 0).map_err(|source| GateError { map: "STATES", source })?;
+        // Gone before it was marked: nobody else would take the mark out again.
+        if !self.knows_socket(cookie) {
+            let _ = self.states.remove(&cookie);
+        }
+        Ok(())
+    }
+
+    /// Every socket of a session that is not gone yet, with its owner and how much was dropped on it.
+    pub fn sockets(&self, session: u64) -> Vec<(u64, Socket)> {
+        self.sockets.iter().flatten().filter(|(_, socket)| socket.session == session).collect()
+    }
+
+    /// What may leave a socket.
+    pub fn state(&self, cookie: u64) -> u32 {
+        self.states.get(&cookie, 0).unwrap_or(OPEN)
     }
 
     /// Losses of a session since the last call, by the name of their kind.

@@ -151,6 +151,16 @@ pub const HOOKS: &[Hook] = &[
         without: "the table of sockets would fill up",
     },
     Hook {
+        program: "socket_release",
+        attach: Attach::Cgroup("sock_release"),
+        family: Family::Socket,
+        required: true,
+        since: "5.9",
+        prototype: "close of a socket's last descriptor",
+        fallback: "none",
+        without: "the table of sockets would fill up",
+    },
+    Hook {
         program: "egress",
         attach: Attach::Cgroup("egress"),
         family: Family::Gate,

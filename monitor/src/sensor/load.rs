@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use aya::programs::uprobe::UProbeScope;
 use aya::programs::{
-    CgroupAttachMode, CgroupSkbAttachType, CgroupSockAddr, FEntry, KProbe, Lsm, Program, RawTracePoint,
+    CgroupAttachMode, CgroupSkbAttachType, CgroupSockAddr, FEntry, KProbe, Lsm, Program, ProgramError, RawTracePoint,
     UProbe,
 };
 use aya::{Btf, Ebpf, EbpfLoader};
@@ -181,8 +181,16 @@ pub fn load() -> Result<Loaded, LoadError> {
 
 type Refusal = Box<dyn std::error::Error + Send + Sync>;
 
-/// The innermost cause, in one line: verifier logs run to thousands.
+/// The innermost cause, in one line, with the verifier's last word if it had one: its logs run to thousands of lines.
 fn reason(error: &(dyn std::error::Error + 'static)) -> String {
+    if let Some(ProgramError::LoadError { io_error, verifier_log }) = error.downcast_ref() {
+        let log = verifier_log.to_string();
+        let before_summary = log.lines().take_while(|line| !line.starts_with("processed ") && !line.starts_with("verification time"));
+        return match before_summary.last() {
+            Some(line) if !line.trim().is_empty() => format!("{io_error}: {}", line.trim()),
+            _ => io_error.to_string(),
+        };
+    }
     let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;
@@ -233,6 +241,10 @@ fn attach_cgroup(program: &mut Program, cgroup: &File) -> Result<(), Refusal> {
         Program::CgroupSkb(program) => {
             program.load()?;
             program.attach(cgroup, CgroupSkbAttachType::Egress, mode)?;
+        }
+        Program::CgroupSock(program) => {
+            program.load()?;
+            program.attach(cgroup, mode)?;
         }
         program => {
             let program: &mut CgroupSockAddr = program.try_into()?;

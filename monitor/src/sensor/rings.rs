@@ -43,7 +43,7 @@ impl Rings {
     /// Hands out everything there is, each write after the events that precede it. Returns the records handed out.
     pub fn drain(&mut self, mut each: impl FnMut(&[u8])) -> usize {
         let mut count = 0;
-        loop {
+        for _ in 0..WRITES {
             // The bytes are copied, since the ring of events is read while the write waits.
             let write = self.plaintext.next().map(|record| record.to_vec());
             let Some(write) = write else { break };
@@ -80,6 +80,10 @@ impl Rings {
         count
     }
 }
+
+/// Writes handed out before the caller can do something else: one that writes without end must not keep it from taking
+/// decisions.
+const WRITES: usize = 64;
 
 /// Events handed out before plaintext is looked for again.
 const BATCH: usize = 256;

@@ -19,6 +19,9 @@ use crate::event::Mode;
 /// How often a session whose command has ended is asked whether others of its processes have, too.
 const LINGER: Duration = Duration::from_millis(50);
 
+/// Notices that wait to be shown; more are counted.
+const NOTICES: usize = 1024;
+
 /// How long the command's own last children may take to end before they are mentioned.
 const LINGER_QUIETLY: Duration = Duration::from_secs(1);
 
@@ -34,7 +37,7 @@ pub(super) fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
     let Begun { live, sensor, rings, scanner, hold_timeout, monitoring } =
         begin::begin(&args, &identity, context)?;
     let (number, id) = (live.number, live.id.clone());
-    let (notices, told) = mpsc::channel();
+    let (notices, told) = mpsc::sync_channel(NOTICES);
     let (mut engine, handle) = Engine::new(sensor, scanner, notices)
         .map_err(|error| run_failed("The monitor cannot be started", error))?;
     engine.add(live, hold_timeout);
@@ -52,15 +55,12 @@ pub(super) fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
         drop(handle);
         let engine = engine.join();
         let told = telling.join();
-        if engine.is_err() || told.is_err() {
-            return Err(Failure::new(
-                Exit::RunFailed,
-                "The monitor broke while the command ran; its connections stay held",
-            )
-            .next("report this with the output above")
-            .into());
+        match engine {
+            Ok(Ok(())) if told.is_ok() => exit,
+            _ => Err(Failure::new(Exit::RunFailed, "The monitor broke, and the session was ended with it")
+                .next("report this with the output above")
+                .into()),
         }
-        exit
     })
 }
 

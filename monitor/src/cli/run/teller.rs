@@ -138,8 +138,7 @@ pub(super) fn monitoring(started: &SessionStarted) -> String {
 
 /// The last line.
 pub(super) fn finished(outcome: &Outcome, exit: Exit) -> String {
-    let of =
-        |action: Action| outcome.findings.iter().filter(|finding| finding.action == action).count() as u64;
+    let of = |action: Action| outcome.findings.get(&action).copied().unwrap_or(0);
     let mut parts = vec![format!("{}, {} lost", counted(outcome.events, "event"), count(outcome.lost))];
     for (action, word) in [
         (Action::Alert, "alerted"),
@@ -188,6 +187,6 @@ pub(super) fn exit(command: Exit, outcome: &Outcome, fail_on: Option<Severity>) 
         return Exit::EndedByPolicy;
     }
     let too_bad =
-        fail_on.is_some_and(|limit| outcome.findings.iter().any(|finding| finding.severity >= limit));
+        fail_on.is_some_and(|limit| outcome.worst >= Some(limit));
     if command.code() == 0 && too_bad { Exit::No } else { command }
 }
