@@ -62,6 +62,12 @@ impl Identity {
         Ok(Self { user: Some(user), groups })
     }
 
+    /// Whose files have a say in this session: root, the user of the command, and whoever started holdfire.
+    pub(super) fn concerned(&self) -> [u32; 3] {
+        let invoker = sudo_user().map_or(Uid::current(), |user| user.uid);
+        [0, self.uid(), invoker.as_raw()]
+    }
+
     /// The user id of the command.
     pub(super) fn uid(&self) -> u32 {
         self.user.as_ref().map_or(Uid::effective(), |user| user.uid).as_raw()
