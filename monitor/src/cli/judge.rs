@@ -1,36 +1,41 @@
 //! Which policy judges, as commands name it.
 
-use std::fs::File;
-use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, policy_text};
 use crate::detect::Catalog;
 use crate::pipeline::Pipeline;
 use crate::policy::Policy;
 use crate::store::capture::PolicySource;
 
-/// Largest policy file. A hundred times the shipped one; a project writes its own, and must not fill the memory.
-const POLICY_LIMIT: u64 = 512 << 10;
+/// What a project's policy is called.
+const PROJECT_POLICY: &str = ".holdfire/policy.yaml";
 
 /// The policy called `name`, as text; none for `default`, which is built in.
 pub(super) fn policy_source(name: &str) -> Result<Option<PolicySource>, Failure> {
     if name == "default" {
         return Ok(None);
     }
-    let failed = |error| {
+    let text = policy_text::named(Path::new(name)).map_err(|error| {
         Failure::new(Exit::Usage, format!("The policy {name} cannot be read"))
             .because(error)
             .next("name a readable file, or default")
-    };
-    let mut text = String::new();
-    File::open(name)
-        .and_then(|file| file.take(POLICY_LIMIT + 1).read_to_string(&mut text))
-        .map_err(failed)?;
-    if text.len() as u64 > POLICY_LIMIT {
-        return Err(failed(std::io::ErrorKind::FileTooLarge.into()));
-    }
+    })?;
     Ok(Some(PolicySource { origin: name.to_owned(), text }))
+}
+
+/// The policy of the project in this directory, as text, if it has one; `owners` are those it may belong to.
+pub(super) fn project_source(owners: &[u32]) -> Result<Option<PolicySource>, Failure> {
+    let text = policy_text::of_project(Path::new("."), owners).map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            format!("The project's own policy {PROJECT_POLICY} cannot be used, so the command is not run"),
+        )
+        .because(error)
+        .next(format!("look at {PROJECT_POLICY} and who put it there; mend it or take it away"))
+    })?;
+    Ok(text.map(|text| PolicySource { origin: PROJECT_POLICY.to_owned(), text }))
 }
 
 /// The built-in policy as text, for whoever tightens it.
@@ -73,7 +78,7 @@ mod tests {
         std::fs::write(&path, include_str!("../../../policies/default.yaml")).unwrap();
         let source = policy_source(name).unwrap().unwrap();
         assert_eq!(policy(&[source]).unwrap().reference(), policy(&[]).unwrap().reference());
-        std::fs::write(&path, " ".repeat(POLICY_LIMIT as usize + 1)).unwrap();
+        std::fs::write(&path, " ".repeat(crate::yaml::MAX_BYTES + 1)).unwrap();
         assert!(policy_source(name).is_err());
         let wrong = PolicySource { origin: "wrong.yaml".to_owned(), text: "rules: 7".to_owned() };
         assert!(policy(&[wrong]).is_err());

@@ -8,6 +8,7 @@ mod explain;
 mod failure;
 mod judge;
 mod policy;
+mod policy_text;
 mod replay;
 mod run;
 mod sessions;

@@ -7,69 +7,41 @@
 //! ```text
 //! GET  /v1/holds         → [Hold, …]
 //! POST /v1/holds/{id}    {"decision": "approved"|"denied"|"killed", "reason": "…"} → Hold
+//! GET  /v1/members/{pid} → {"member": bool}, to root alone: monitors ask one another
 //! ```
-//! Errors are `{"error": "a sentence"}` with status 403 (not yours to decide), 404 (no such hold) or 409 (decided already).
+//! Every error is `{"error": "a sentence"}`; docs/control-api.md lists the statuses.
+
+mod caller;
+mod client;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
-use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::extract::connect_info::ConnectInfo;
+use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{DefaultBodyLimit, Path as Segment, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::IncomingStream;
 use axum::{Json, Router};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Bytes;
-use hyper_util::rt::TokioIo;
-use nix::unistd::{Gid, Group, Uid, User, chown};
+use nix::unistd::{Group, Uid, User, chown};
 use serde::{Deserialize, Serialize};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 
-use super::clock::boot_now;
+use self::caller::{GROUP, Others, Peer, is_approver, started_before};
+pub use self::client::{Client, ClientError};
 use super::engine::{Command, Handle, Refused};
 use crate::event::Decision;
-use crate::response::{Hold, NotDecided};
-use crate::time::Timestamp;
-
-/// The group whose members may decide.
-const GROUP: &str = "holdfire";
+use crate::response::NotDecided;
 
 /// Longest request body: a reason is a sentence.
 const BODY: usize = 16 << 10;
-
-/// Longest answer a client takes: a thousand holds.
-const ANSWER: usize = 16 << 20;
-
-/// The other end of a connection, as the kernel knows it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer {
-    pub uid: u32,
-    pub gid: u32,
-    /// The process that connected; none if the kernel does not say.
-    pub pid: Option<u32>,
-    /// When it connected.
-    at: Timestamp,
-}
-
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        match stream.io().peer_cred() {
-            Ok(peer) => Self {
-                uid: peer.uid(),
-                gid: peer.gid(),
-                pid: peer.pid().and_then(|pid| u32::try_from(pid).ok()),
-                at: boot_now(),
-            },
-            // Nobody: may not decide anything.
-            Err(_) => Self { uid: u32::MAX, gid: u32::MAX, pid: None, at: boot_now() },
-        }
-    }
-}
 
 /// A decision, as a client sends it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -78,6 +50,12 @@ pub struct Decide {
     pub decision: Decision,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// Whether a process belongs to the session of the monitor that was asked.
+#[derive(Debug, Serialize, Deserialize)]
+struct Membership {
+    member: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -110,206 +88,140 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
 /// Serves the control socket until the task is dropped.
 ///
 /// # Errors
-/// Connections can no longer be accepted.
+/// The listener is bound to no path, or connections can no longer be accepted.
 pub async fn serve(listener: UnixListener, engine: Handle) -> io::Result<()> {
-    let router = Router::new()
-        .route("/v1/holds", get(pending))
-        .route("/v1/holds/{id}", post(decide))
-        .layer(DefaultBodyLimit::max(BODY))
-        .with_state(engine);
-    axum::serve(listener, router.into_make_service_with_connect_info::<Peer>()).await
+    let own = listener.local_addr()?;
+    let own = own.as_pathname().ok_or(io::ErrorKind::InvalidInput)?;
+    let server = Server::new(own, move |command| engine.send(command));
+    axum::serve(listener, router(server).into_make_service_with_connect_info::<Peer>()).await
 }
 
-async fn pending(State(engine): State<Handle>, ConnectInfo(peer): ConnectInfo<Peer>) -> Response {
-    if let Err(refusal) = may_decide(&engine, peer).await {
-        return refusal;
+/// What each request is answered with.
+#[derive(Clone)]
+struct Server {
+    /// Sends to the engine; the sender of a reply is dropped if it has ended.
+    engine: Arc<dyn Fn(Command) + Send + Sync>,
+    others: Others,
+}
+
+impl Server {
+    fn new(own: &Path, engine: impl Fn(Command) + Send + Sync + 'static) -> Self {
+        Self { engine: Arc::new(engine), others: Others::beside(own) }
     }
-    match ask(&engine, Command::Pending).await {
-        Some(holds) => Json(holds).into_response(),
-        None => ending(),
+
+    /// The engine's answer.
+    ///
+    /// # Errors
+    /// The engine has ended.
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        (self.engine)(command(reply));
+        answer.await.map_err(|_ended| problem(StatusCode::SERVICE_UNAVAILABLE, "the monitor is ending"))
     }
+
+    /// Lets root and the group pass, unless they act from within a session, this one or another.
+    async fn may_decide(&self, peer: Peer) -> Result<(), Refusal> {
+        let refuse = |why| Err(problem(StatusCode::FORBIDDEN, why));
+        let unknown = "the process that asked has ended, so it cannot be told apart";
+        if !is_approver(peer) {
+            return refuse("deciding belongs to root and to the group holdfire");
+        }
+        let Some(pid) = peer.pid else { return refuse(unknown) };
+        let member = self.ask(|reply| Command::IsMember(pid, reply)).await?;
+        let elsewhere = match self.others.have_member(pid).await {
+            Ok(member) => member,
+            Err(error) => {
+                tracing::warn!(%error, "another monitor does not say whether a caller is a member of its session");
+                return refuse(
+                    "another monitor does not say whether the process that asked belongs to its session",
+                );
+            }
+        };
+        if member || elsewhere {
+            return refuse("a process of a monitored session cannot decide");
+        }
+        // Looked at after the questions, so that an answer about a later process of the same id is caught.
+        if !started_before(pid, peer.at) {
+            return refuse(unknown);
+        }
+        Ok(())
+    }
+}
+
+fn router(server: Server) -> Router {
+    Router::new()
+        .route("/v1/holds", get(pending))
+        .route("/v1/holds/{id}", post(decide))
+        .route("/v1/members/{pid}", get(member))
+        .fallback(|| async { problem(StatusCode::NOT_FOUND, "there is no such path") })
+        .method_not_allowed_fallback(|| async {
+            problem(StatusCode::METHOD_NOT_ALLOWED, "there is no such method on this path")
+        })
+        .layer(DefaultBodyLimit::max(BODY))
+        .with_state(server)
+}
+
+async fn pending(
+    State(server): State<Server>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+) -> Result<Response, Refusal> {
+    server.may_decide(peer).await?;
+    Ok(Json(server.ask(Command::Pending).await?).into_response())
 }
 
 async fn decide(
-    State(engine): State<Handle>,
+    State(server): State<Server>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    Segment(hold): Segment<String>,
-    Json(decide): Json<Decide>,
-) -> Response {
-    if let Err(refusal) = may_decide(&engine, peer).await {
-        return refusal;
-    }
+    hold: Result<Segment<String>, PathRejection>,
+    decide: Result<Json<Decide>, JsonRejection>,
+) -> Result<Response, Refusal> {
+    server.may_decide(peer).await?;
+    let Segment(hold) = hold.map_err(|bad| problem(bad.status(), &bad.body_text()))?;
+    let Json(decide) = decide.map_err(|bad| problem(bad.status(), &bad.body_text()))?;
     if !matches!(decide.decision, Decision::Approved | Decision::Denied | Decision::Killed) {
-        return problem(StatusCode::BAD_REQUEST, "decisions are approved, denied and killed");
+        return Err(problem(StatusCode::BAD_REQUEST, "decisions are approved, denied and killed"));
     }
     let by = user_name(peer.uid);
-    let (decision, reason) = (decide.decision, decide.reason);
-    let answer =
-        ask(&engine, |reply| Command::Decide { hold, decision, by, uid: Some(peer.uid), reason, reply })
-            .await;
-    match answer {
-        Some(Ok(hold)) => Json(hold).into_response(),
-        Some(Err(refused)) => {
-            let status = match refused {
-                Refused::Not(NotDecided::NoSuchHold) => StatusCode::NOT_FOUND,
-                Refused::Not(_) => StatusCode::CONFLICT,
-                Refused::Gate => StatusCode::INTERNAL_SERVER_ERROR,
-            };
-            problem(status, &refused.to_string())
-        }
-        None => ending(),
-    }
+    let Decide { decision, reason } = decide;
+    let answer = server
+        .ask(|reply| Command::Decide { hold, decision, by, uid: Some(peer.uid), reason, reply })
+        .await?;
+    answer.map(|hold| Json(hold).into_response()).map_err(|refused| {
+        let status = match refused {
+            Refused::Not(NotDecided::NoSuchHold) => StatusCode::NOT_FOUND,
+            Refused::Not(_) => StatusCode::CONFLICT,
+            Refused::Gate => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        problem(status, &refused.to_string())
+    })
 }
 
-/// Lets root and the group pass, unless they act from within a session.
-async fn may_decide(engine: &Handle, peer: Peer) -> Result<(), Response> {
-    if !is_approver(peer) {
-        return Err(problem(StatusCode::FORBIDDEN, "deciding belongs to root and to the group holdfire"));
+async fn member(
+    State(server): State<Server>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    pid: Result<Segment<u32>, PathRejection>,
+) -> Result<Response, Refusal> {
+    if peer.uid != 0 {
+        return Err(problem(StatusCode::FORBIDDEN, "only monitors ask this, as root"));
     }
-    let unknown =
-        || problem(StatusCode::FORBIDDEN, "the process that asked has ended, so it cannot be told apart");
-    let pid = peer.pid.ok_or_else(unknown)?;
-    let member = ask(engine, |reply| Command::IsMember(pid, reply)).await.ok_or_else(ending)?;
-    if member {
-        return Err(problem(
-            StatusCode::FORBIDDEN,
-            "a process of a monitored session cannot decide about it",
-        ));
-    }
-    // Looked at after the question, so that an answer about a later process of the same id is caught.
-    if !started_before(pid, peer.at) {
-        return Err(unknown());
-    }
-    Ok(())
-}
-
-fn is_approver(peer: Peer) -> bool {
-    if peer.uid == 0 {
-        return true;
-    }
-    let Ok(Some(group)) = Group::from_name(GROUP) else { return false };
-    let listed = || {
-        let user = User::from_uid(Uid::from_raw(peer.uid)).ok().flatten();
-        user.is_some_and(|user| group.mem.contains(&user.name) || user.gid == group.gid)
-    };
-    Gid::from_raw(peer.gid) == group.gid || listed()
-}
-
-/// Whether a process lives and began before a moment: the 22nd field of its stat, in ticks of a hundredth of a second.
-fn started_before(pid: u32, moment: Timestamp) -> bool {
-    const NANOSECONDS_PER_TICK: u64 = 10_000_000;
-    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
-    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let start: Option<u64> = after_name.split_whitespace().nth(19).and_then(|ticks| ticks.parse().ok());
-    start.is_some_and(|ticks| ticks.saturating_mul(NANOSECONDS_PER_TICK) <= moment.0)
+    let Segment(pid) = pid.map_err(|bad| problem(bad.status(), &bad.body_text()))?;
+    let member = server.ask(|reply| Command::IsMember(pid, reply)).await?;
+    Ok(Json(Membership { member }).into_response())
 }
 
 fn user_name(uid: u32) -> String {
     User::from_uid(Uid::from_raw(uid)).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }
 
-async fn ask<T>(engine: &Handle, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
-    let (reply, answer) = oneshot::channel();
-    engine.send(command(reply));
-    answer.await.ok()
+/// An error as it is answered.
+struct Refusal(StatusCode, String);
+
+fn problem(status: StatusCode, error: &str) -> Refusal {
+    Refusal(status, error.to_owned())
 }
 
-fn problem(status: StatusCode, error: &str) -> Response {
-    (status, Json(Problem { error: error.to_owned() })).into_response()
-}
-
-fn ending() -> Response {
-    problem(StatusCode::SERVICE_UNAVAILABLE, "the monitor is ending")
-}
-
-/// Why a monitor did not answer as asked.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    #[error("the control socket {path} does not answer")]
-    Unreachable { path: PathBuf, source: io::Error },
-    #[error("you may not use the control socket {path}")]
-    NotAllowed { path: PathBuf },
-    #[error("{0}")]
-    Refused(String),
-    #[error("there is no such hold")]
-    NoSuchHold,
-    #[error("the monitor's answer cannot be understood")]
-    Garbled,
-}
-
-/// Talks to one monitor.
-#[derive(Clone, Debug)]
-pub struct Client {
-    path: PathBuf,
-}
-
-impl Client {
-    /// One client for every control socket in the folder, in the order of their names.
-    ///
-    /// # Errors
-    /// The folder cannot be read.
-    pub fn all(folder: &Path) -> io::Result<Vec<Self>> {
-        let entries = fs::read_dir(folder)?.flatten().map(|entry| entry.path());
-        let mut paths: Vec<PathBuf> =
-            entries.filter(|path| path.extension().is_some_and(|end| end == "sock")).collect();
-        paths.sort();
-        Ok(paths.into_iter().map(|path| Self { path }).collect())
-    }
-
-    /// What waits for a decision there.
-    ///
-    /// # Errors
-    /// Nobody answers, or not to this user.
-    pub async fn pending(&self) -> Result<Vec<Hold>, ClientError> {
-        self.call("GET", "/v1/holds", Bytes::new()).await
-    }
-
-    /// Decides about a hold.
-    ///
-    /// # Errors
-    /// As [`Self::pending`]; or there is no such hold, or it is decided already.
-    pub async fn decide(&self, hold: &str, decide: &Decide) -> Result<Hold, ClientError> {
-        let body = serde_json::to_vec(decide).map_err(|_never| ClientError::Garbled)?;
-        let id: String = hold.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-        self.call("POST", &format!("/v1/holds/{id}"), body.into()).await
-    }
-
-    async fn call<T: for<'de> Deserialize<'de>>(
-        &self,
-        method: &str,
-        target: &str,
-        body: Bytes,
-    ) -> Result<T, ClientError> {
-        let stream = UnixStream::connect(&self.path).await.map_err(|source| match source.kind() {
-            io::ErrorKind::PermissionDenied => ClientError::NotAllowed { path: self.path.clone() },
-            _ => ClientError::Unreachable { path: self.path.clone(), source },
-        })?;
-        let lost = |error: hyper::Error| ClientError::Unreachable {
-            path: self.path.clone(),
-            source: io::Error::other(error),
-        };
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
-        tokio::spawn(connection);
-        let request = hyper::Request::builder()
-            .method(method)
-            .uri(target)
-            .header("host", "holdfire")
-            .header("content-type", "application/json")
-            .body(Full::new(body))
-            .map_err(|_never| ClientError::Garbled)?;
-        let answer = sender.send_request(request).await.map_err(lost)?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), ANSWER);
-        let bytes = body.collect().await.map_err(|_too_long| ClientError::Garbled)?.to_bytes();
-        if status.is_success() {
-            return serde_json::from_slice(&bytes).map_err(|_syntax| ClientError::Garbled);
-        }
-        let problem: Problem = serde_json::from_slice(&bytes).map_err(|_syntax| ClientError::Garbled)?;
-        Err(if status == StatusCode::NOT_FOUND {
-            ClientError::NoSuchHold
-        } else {
-            ClientError::Refused(problem.error)
-        })
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, Json(Problem { error: self.1 })).into_response()
     }
 }

@@ -35,20 +35,18 @@ pub(super) struct Begun {
     pub(super) monitoring: String,
 }
 
-/// A project's own policy, which may only tighten: the agent can write it.
-const PROJECT_POLICY: &str = ".holdfire/policy.yaml";
-
 /// Times another id is tried when one is taken.
 const IDS: usize = 16;
 
 pub(super) fn begin(args: &RunArgs, identity: &Identity, context: &Context) -> Result<Begun, Failure> {
     let mut sources = Vec::new();
     sources.extend(judge::policy_source(args.policy.as_deref().unwrap_or("default"))?);
-    if Path::new(PROJECT_POLICY).exists() {
+    // It may only tighten: the agent can write it.
+    if let Some(project) = judge::project_source(&identity.concerned())? {
         if sources.is_empty() {
             sources.push(judge::builtin_source());
         }
-        sources.extend(judge::policy_source(PROJECT_POLICY)?);
+        sources.push(project);
     }
     let policy = judge::policy(&sources)?;
     let catalog = Catalog::builtin()

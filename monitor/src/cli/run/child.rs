@@ -5,8 +5,10 @@ use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
 
+use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
-use nix::unistd::{Gid, Uid, User, getgrouplist, setgid, setgroups, setuid};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::{Gid, Pid, Uid, User, getgrouplist, setgid, setgroups, setuid};
 
 use crate::cli::{Exit, Failure};
 
@@ -60,6 +62,12 @@ impl Identity {
         Ok(Self { user: Some(user), groups })
     }
 
+    /// Whose files have a say in this session: root, the user of the command, and whoever started holdfire.
+    pub(super) fn concerned(&self) -> [u32; 3] {
+        let invoker = sudo_user().map_or(Uid::current(), |user| user.uid);
+        [0, self.uid(), invoker.as_raw()]
+    }
+
     /// The user id of the command.
     pub(super) fn uid(&self) -> u32 {
         self.user.as_ref().map_or(Uid::effective(), |user| user.uid).as_raw()
@@ -107,8 +115,41 @@ pub(super) fn start(command: &[OsString], identity: &Identity, mask: SigSet) -> 
     child.spawn().map_err(|source| NotStarted { command: program.clone(), source })
 }
 
+/// Waits for the command's end, calls `ended`, and only then reaps it: until then its id can mean no other process.
+///
+/// # Errors
+/// It cannot be waited for.
+pub(super) fn wait(child: &mut Child, ended: impl FnOnce()) -> io::Result<ExitStatus> {
+    let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+    loop {
+        match waitid(Id::Pid(Pid::from_raw(pid)), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => break,
+        }
+    }
+    ended();
+    child.wait()
+}
+
 /// The command's exit code, or 128 plus the signal that ended it, as shells have it.
 pub(super) fn exit_code(status: ExitStatus) -> u8 {
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(255);
     u8::try_from(code).unwrap_or(255)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_told_ended_before_it_is_reaped() {
+        let mut child = Command::new("sh").args(["-c", "exit 3"]).spawn().unwrap();
+        let stat = format!("/proc/{}/stat", child.id());
+        let mut seen = String::new();
+        let status = wait(&mut child, || seen = std::fs::read_to_string(&stat).unwrap()).unwrap();
+        assert!(seen.contains(") Z "), "{seen}");
+        assert_eq!(exit_code(status), 3);
+        assert!(std::fs::metadata(&stat).is_err());
+    }
 }

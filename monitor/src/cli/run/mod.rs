@@ -86,9 +86,8 @@ fn watch(
     let (exit, begun) = match child {
         Ok(mut child) => {
             let forwarding = signals.forward(child.id(), number, handle.clone());
-            let status =
-                child.wait().map_err(|error| run_failed("The command cannot be waited for", error))?;
-            forwarding.command_ended();
+            let status = child::wait(&mut child, || forwarding.command_ended())
+                .map_err(|error| run_failed("The command cannot be waited for", error))?;
             linger(number, handle, context);
             forwarding.end();
             (Exit::Child(child::exit_code(status)), None)

@@ -175,7 +175,10 @@ pub(super) fn lingering(members: &[u32]) -> String {
     line(
         style::WARN,
         "Waiting",
-        &format!("the command has ended; still running: {}{more} · Ctrl-C ends them", named.join(", ")),
+        &format!(
+            "the command has ended; still running: {}{more} · Ctrl-C ends them, a second one at once",
+            named.join(", ")
+        ),
     )
 }
 
