@@ -169,16 +169,17 @@ fn copy_hello<const N: usize>(ctx: &SkBuffContext, socket: &Socket, cookie: u64,
     let member = Member { session: socket.session, process: socket.process, flags: 0, pad: 0 };
     // The packet may leave in softirq context: the current process is not its owner then.
     let mut header = emit::header_of(kind::HELLO, &member, socket.tgid, socket.tgid);
-    // The verifier wants to see both bounds checked, though the compiler knows that there is a payload; and on 64 bits,
-    // since before 6.3 it forgets what is known of the lower half alone.
-    let mut len = core::hint::black_box(u64::from(total));
-    if len > N as u64 {
-        len = N as u64;
+    // The verifier wants to see that this is neither zero nor too much. Before 6.3 it learns nothing from a comparison
+    // with zero, nor from one of the lower halves alone; so one less than the length is bounded, on 64 bits.
+    let mut less = core::hint::black_box(u64::from(total).wrapping_sub(1));
+    if less > N as u64 - 1 {
+        less = N as u64 - 1;
     }
+    let mut len = less + 1;
     // SAFETY: `record` is the room just reserved, with `N` bytes after its head; the helper is given no more.
     unsafe {
         let room = (&raw mut (*record).bytes).cast::<c_void>();
-        if len == 0 || generated::bpf_skb_load_bytes(ctx.as_ptr().cast(), start, room, len as u32) != 0 {
+        if generated::bpf_skb_load_bytes(ctx.as_ptr().cast(), start, room, len as u32) != 0 {
             len = 0;
             header.kind = kind::SKIP;
         }

@@ -138,7 +138,8 @@ impl Running {
         }
         for finding in findings.iter().filter(|finding| finding.action >= Action::Hold) {
             let (finding, action, rung) = (finding.id.clone(), finding.action, finding.rung);
-            self.live.own(boot_now(), Fact::Enforced(Enforced { finding, action, rung, failed: failed.clone() }));
+            self.live
+                .own(boot_now(), Fact::Enforced(Enforced { finding, action, rung, failed: failed.clone() }));
         }
         if !findings.is_empty() {
             self.live.flush();
@@ -282,7 +283,9 @@ impl Engine {
     fn expire(&mut self) {
         let now = boot_now();
         let numbers: Vec<u64> = self.sessions.keys().copied().collect();
-        numbers.into_iter().for_each(|number| self.decide_all(number, Decision::Expired, |hold| hold.until <= now));
+        numbers
+            .into_iter()
+            .for_each(|number| self.decide_all(number, Decision::Expired, |hold| hold.until <= now));
     }
 
     /// Decides, in the name of the monitor, about every hold that fits.
@@ -352,7 +355,12 @@ impl Engine {
             .sessions
             .iter()
             .flat_map(|(number, running)| running.holds.waiting().iter().map(|hold| (*number, hold)))
-            .map(|(number, hold)| Held { session: number, process: hold.process, tgid: hold.pid, stopped: false })
+            .map(|(number, hold)| Held {
+                session: number,
+                process: hold.process,
+                tgid: hold.pid,
+                stopped: false,
+            })
             .filter(|held| !self.keeper.is_alive(*held))
             .map(|held| (held.session, held.process))
             .collect();

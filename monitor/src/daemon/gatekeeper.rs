@@ -182,18 +182,19 @@ impl Gatekeeper {
         Ok(open)
     }
 
-    /// Marks sockets as denied and ends them.
-    fn deny(&mut self, marked: Marked) {
+    /// Marks sockets as denied and ends them. Returns those that could not be ended.
+    fn deny(&mut self, marked: Marked) -> BTreeSet<u64> {
         for cookie in &marked.cookies {
             if let Err(error) = self.sensor.set_socket(*cookie, DENIED) {
                 tracing::error!(%error, "a connection could not be marked as denied");
             }
         }
-        self.end(marked);
+        self.end(marked)
     }
 
-    /// Ends connections that are marked as denied: through their descriptor, or by name if nobody has one any more.
-    fn end(&self, marked: Marked) {
+    /// Ends connections that are marked as denied: through their descriptor, or by their cookie if nobody has one any
+    /// more. Returns those that could not be ended; they stay dead as long as the kernel half is in place.
+    fn end(&self, marked: Marked) -> BTreeSet<u64> {
         let Marked { mut cookies, descriptors } = marked;
         for descriptor in &descriptors {
             match abort(descriptor) {
@@ -204,16 +205,19 @@ impl Gatekeeper {
         drop(descriptors);
         cookies.retain(|cookie| self.sensor.knows_socket(*cookie));
         if cookies.is_empty() {
-            return;
+            return cookies;
         }
         match destroy(&cookies) {
             Ok(destroyed) => {
-                for (_, error) in destroyed.refused {
-                    tracing::warn!(%error, "a denied connection could not be ended; it stays dead while holdfire runs");
-                }
+                let refused = destroyed.refused.into_iter();
+                refused
+                    .inspect(|(_, error)| tracing::warn!(%error, "a denied connection could not be ended"))
+                    .map(|(cookie, _)| cookie)
+                    .collect()
             }
             Err(error) => {
-                tracing::warn!(%error, "denied connections could not be ended; they stay dead while holdfire runs");
+                tracing::warn!(%error, "denied connections could not be ended");
+                cookies
             }
         }
     }
@@ -279,24 +283,26 @@ impl Gatekeeper {
     /// Ends whatever of a session's connections is not free to send, and waits until it is gone: when the kernel half is
     /// taken down, nothing is held any more.
     pub(super) fn close(&mut self, session: u64) {
-        for look in 0..ORPHAN_LOOKS {
-            let unjudged = |process| {
-                let judged = self.judged.get(&process).copied().unwrap_or(0);
-                self.sensor.gate(process).is_some_and(|gate| gate.begun != judged)
-            };
-            let sockets = self.sensor.sockets(session).into_iter();
-            let cookies: BTreeSet<u64> = sockets
-                .filter(|(cookie, socket)| self.sensor.state(*cookie) != OPEN || unjudged(socket.process))
-                .map(|(cookie, _)| cookie)
-                .collect();
-            if cookies.is_empty() {
+        let unjudged = |process| {
+            let judged = self.judged.get(&process).copied().unwrap_or(0);
+            self.sensor.gate(process).is_some_and(|gate| gate.begun != judged)
+        };
+        let sockets = self.sensor.sockets(session).into_iter();
+        let cookies: BTreeSet<u64> = sockets
+            .filter(|(cookie, socket)| self.sensor.state(*cookie) != OPEN || unjudged(socket.process))
+            .map(|(cookie, _)| cookie)
+            .collect();
+        self.deny_and_wait(cookies);
+    }
+
+    fn deny_and_wait(&mut self, cookies: BTreeSet<u64>) {
+        let mut left = self.deny(Marked { cookies, descriptors: Vec::new() });
+        for _ in 0..ORPHAN_LOOKS {
+            left.retain(|cookie| self.sensor.knows_socket(*cookie));
+            if left.is_empty() {
                 return;
             }
-            if look == 0 {
-                self.deny(Marked { cookies, descriptors: Vec::new() });
-            } else {
-                thread::sleep(ORPHAN_LOOK);
-            }
+            thread::sleep(ORPHAN_LOOK);
         }
         tracing::error!("denied connections outlive the monitor; what they hold may still be sent");
     }
@@ -315,8 +321,7 @@ impl Gatekeeper {
                 thread::sleep(Duration::from_millis(20));
             }
             let cookies = self.sensor.sockets(*session).into_iter().map(|(cookie, _)| cookie).collect();
-            self.deny(Marked { cookies, descriptors: Vec::new() });
-            self.close(*session);
+            self.deny_and_wait(cookies);
         }
     }
 }

@@ -75,7 +75,8 @@ impl Holds {
 
     /// Whether an id names a hold here, waiting or decided.
     pub fn knows(&self, id: &str) -> bool {
-        self.waiting.iter().any(|hold| hold.id.starts_with(id)) || self.decided.iter().any(|(known, _)| known == id)
+        self.waiting.iter().any(|hold| hold.id.starts_with(id))
+            || self.decided.iter().any(|(known, _)| known == id)
     }
 
     /// What waits, oldest first.

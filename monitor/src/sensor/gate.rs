@@ -143,7 +143,9 @@ impl Sensor {
     pub fn add_socket(&mut self, cookie: u64, owner: Socket) -> Result<(), GateError> {
         match self.sockets.insert(cookie, owner, NEW) {
             // Known already.
-            Err(MapError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(MapError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::AlreadyExists => {
+                Ok(())
+            }
             done => done.map_err(|source| GateError { map: "SOCKETS_BY_COOKIE", source }),
         }
     }

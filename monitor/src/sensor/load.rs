@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use aya::programs::uprobe::UProbeScope;
 use aya::programs::{
-    CgroupAttachMode, CgroupSkbAttachType, CgroupSockAddr, FEntry, KProbe, Lsm, Program, ProgramError, RawTracePoint,
-    UProbe,
+    CgroupAttachMode, CgroupSkbAttachType, CgroupSockAddr, FEntry, KProbe, Lsm, Program, ProgramError,
+    RawTracePoint, UProbe,
 };
 use aya::{Btf, Ebpf, EbpfLoader};
 
@@ -185,7 +185,9 @@ type Refusal = Box<dyn std::error::Error + Send + Sync>;
 fn reason(error: &(dyn std::error::Error + 'static)) -> String {
     if let Some(ProgramError::LoadError { io_error, verifier_log }) = error.downcast_ref() {
         let log = verifier_log.to_string();
-        let before_summary = log.lines().take_while(|line| !line.starts_with("processed ") && !line.starts_with("verification time"));
+        let before_summary = log
+            .lines()
+            .take_while(|line| !line.starts_with("processed ") && !line.starts_with("verification time"));
         return match before_summary.last() {
             Some(line) if !line.trim().is_empty() => format!("{io_error}: {}", line.trim()),
             _ => io_error.to_string(),

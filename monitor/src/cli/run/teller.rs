@@ -189,7 +189,6 @@ pub(super) fn exit(command: Exit, outcome: &Outcome, fail_on: Option<Severity>) 
     if outcome.killed && command.code() == KILLED {
         return Exit::EndedByPolicy;
     }
-    let too_bad =
-        fail_on.is_some_and(|limit| outcome.worst >= Some(limit));
+    let too_bad = fail_on.is_some_and(|limit| outcome.worst >= Some(limit));
     if command.code() == 0 && too_bad { Exit::No } else { command }
 }
