@@ -7,6 +7,7 @@ mod doctor;
 mod explain;
 mod failure;
 mod judge;
+mod log;
 mod policy;
 mod policy_text;
 mod replay;
@@ -55,6 +56,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let overrides = Overrides { state_dir: cli.state_dir, run_dir: cli.run_dir };
     let printer = Printer::stdio(cli.color.into());
     let context = Context { settings: Settings::load(overrides), printer };
+    let _log = match log::start(context.settings.log.as_deref()) {
+        Ok(log) => Some(log),
+        Err(error) => {
+            context.printer.note(format_args!("holdfire: its own warnings will not be told: {error}"));
+            None
+        }
+    };
     let result = dispatch(cli.command, &context)
         .and_then(|exit| context.printer.flush().map(|()| exit).map_err(Into::into));
     result.unwrap_or_else(|error| failure::tell(&error, &context.printer)).into()

@@ -23,6 +23,8 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// Control sockets.
     pub run_dir: PathBuf,
+    /// Which of holdfire's own messages are told, if it was said: `debug`, `monitor::daemon=trace,warn`.
+    pub log: Option<String>,
 }
 
 /// What flags said.
@@ -55,7 +57,9 @@ impl Settings {
         });
         let run_dir =
             overrides.run_dir.or_else(|| path("HOLDFIRE_RUN_DIR")).unwrap_or_else(|| SYSTEM_RUN.into());
-        Self { state_dir, run_dir }
+        let log = variable("HOLDFIRE_LOG").filter(|value| !value.is_empty());
+        let log = log.map(|value| value.to_string_lossy().into_owned());
+        Self { state_dir, run_dir, log }
     }
 
     /// Whether sessions are looked for where root keeps them.

@@ -59,8 +59,10 @@ impl Printer {
     /// Prints a remark to standard error. That nobody reads remarks is no reason to stop, so this cannot fail.
     pub fn note(&self, note: impl Display) {
         let _ = self.flush();
+        // One write, so that lines of others who write there stay whole.
+        let note = format!("{note}\n");
         let mut err = self.err.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = writeln!(err, "{note}");
+        let _ = err.write_all(note.as_bytes());
     }
 
     /// Shows all data printed so far.

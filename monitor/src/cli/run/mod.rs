@@ -25,6 +25,9 @@ const NOTICES: usize = 1024;
 /// How long the command's own last children may take to end before they are mentioned.
 const LINGER_QUIETLY: Duration = Duration::from_secs(1);
 
+/// Lines of `run` itself that may wait for the terminal; there are fewer.
+const OWN_LINES: usize = 16;
+
 /// Runs the command and returns its exit code.
 ///
 /// # Errors
@@ -47,9 +50,14 @@ pub(super) fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
     context.printer.note(monitoring);
     thread::scope(|scope| {
         let teller = Teller::new(&context.printer);
-        let telling = scope.spawn(move || teller.tell_all(told));
+        let (say, said) = mpsc::sync_channel(OWN_LINES);
+        let telling = scope.spawn(move || teller.tell_all(&told, &said));
+        let say = |line: String| {
+            // Never waits: standard error may not be read.
+            let _ = say.try_send(line);
+        };
         let control = control(&id, handle.clone(), context)?;
-        let exit = watch(&args, number, &identity, signals, &handle, context);
+        let exit = watch(&args, number, &identity, signals, &handle, &say);
         // The last handles go: the engine ends, and with it the notices.
         drop(control);
         drop(handle);
@@ -71,7 +79,7 @@ fn watch(
     identity: &Identity,
     signals: signals::Blocked,
     handle: &Handle,
-    context: &Context,
+    say: &dyn Fn(String),
 ) -> anyhow::Result<Exit> {
     let armed = args.mode != Mode::Observe;
     let launch = |on| {
@@ -88,7 +96,7 @@ fn watch(
             let forwarding = signals.forward(child.id(), number, handle.clone());
             let status = child::wait(&mut child, || forwarding.command_ended())
                 .map_err(|error| run_failed("The command cannot be waited for", error))?;
-            linger(number, handle, context);
+            linger(number, handle, say);
             forwarding.end();
             (Exit::Child(child::exit_code(status)), None)
         }
@@ -104,18 +112,16 @@ fn watch(
         return Err(Failure::new(Exit::RunFailed, "The monitor ended before the command did").into());
     };
     let exit = teller::exit(exit, &outcome, args.fail_on);
-    context.printer.note(teller::finished(&outcome, exit));
+    say(teller::finished(&outcome, exit));
     if let Some(error) = &outcome.not_closed {
-        context
-            .printer
-            .note(teller::warning(&format!("the capture of this session could not be closed: {error}")));
+        say(teller::warning(&format!("the capture of this session could not be closed: {error}")));
     }
     Ok(exit)
 }
 
 /// Waits until the last process of the session has ended: what still runs is still watched, and letting it go would
 /// open a door.
-fn linger(number: u64, handle: &Handle, context: &Context) {
+fn linger(number: u64, handle: &Handle, say: &dyn Fn(String)) {
     let mut waited = Duration::ZERO;
     loop {
         let Some(members) = handle.ask(|reply| Command::Members(number, reply)) else { return };
@@ -123,7 +129,7 @@ fn linger(number: u64, handle: &Handle, context: &Context) {
             return;
         }
         if waited == LINGER_QUIETLY {
-            context.printer.note(teller::lingering(&members));
+            say(teller::lingering(&members));
         }
         thread::sleep(LINGER);
         waited += LINGER;

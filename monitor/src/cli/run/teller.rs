@@ -1,6 +1,7 @@
 //! What `holdfire run` says on standard error: little, one thing per line, and the next command with it.
 
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use crate::cli::Exit;
 use crate::daemon::{Notice, Outcome};
@@ -15,6 +16,9 @@ const TEXT: usize = 100;
 /// Processes named when a session lingers.
 const NAMED: usize = 8;
 
+/// Longest time what `run` itself has to say waits for notices.
+const OWN: Duration = Duration::from_millis(100);
+
 /// Tells notices as they come.
 pub(super) struct Teller<'a> {
     printer: &'a Printer,
@@ -25,11 +29,20 @@ impl<'a> Teller<'a> {
         Self { printer }
     }
 
-    /// Tells until the engine has ended.
-    pub(super) fn tell_all(&self, notices: Receiver<Notice>) {
-        for notice in notices {
-            if let Some(text) = told(&notice) {
+    /// Tells until the engine has ended: its notices as they come, and what `run` itself says soon after. Only this thread
+    /// waits if standard error is not read.
+    pub(super) fn tell_all(&self, notices: &Receiver<Notice>, own: &Receiver<String>) {
+        loop {
+            let notice = notices.recv_timeout(OWN);
+            if let Some(text) = notice.as_ref().ok().and_then(told) {
                 self.printer.note(text);
+            }
+            // After the notices that were there before it: the last line says that the session has ended.
+            if notice.is_err() {
+                own.try_iter().for_each(|text| self.printer.note(text));
+            }
+            if notice.is_err_and(|why| why == RecvTimeoutError::Disconnected) {
+                return;
             }
         }
     }
