@@ -10,6 +10,8 @@ mod matching;
 mod ruling;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod write_tests;
 
 use std::sync::Arc;
 
