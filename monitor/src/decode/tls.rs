@@ -1,8 +1,13 @@
 //! Records of TLS plaintext into requests.
 //!
-//! The chunks of a write are put together, the writes of a connection go through one request parser. A write that a
-//! library was asked to repeat (it had not got rid of all of it) is recognised, so that nothing is counted twice. When
-//! bytes are missing the connection is doubtful from there on, never silently whole.
+//! The chunks of a write are put together, the writes of a connection go through one request parser. When bytes are
+//! missing the connection is doubtful from there on, never silently whole.
+//!
+//! A library that has not got rid of all of a write is asked once more to write it, or its rest. How much it had got rid
+//! of is not seen, so a repetition may as well be new bytes, and the bias is: it is new wherever a server could take it
+//! for a request. A repetition behind a complete request that does not begin like one is a retry and gives no facts: what
+//! stands for the process stands for it. In the middle of a request it is a retry too, but the request's framing is in
+//! doubt from there on, and it is told again with that doubt.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -41,6 +46,8 @@ struct Stream {
     requests: RequestStream,
     /// The last write: its buffer's address and what stood in it.
     last: (u64, Arc<Zeroizing<Vec<u8>>>),
+    /// The last write held the end of a request.
+    completed: bool,
     used: u64,
 }
 
@@ -80,13 +87,17 @@ impl TlsDecoder {
         let stream = self.streams.entry(key).or_insert_with(|| {
             let probe = probe::NAMES.get(usize::from(write.probe)).copied().unwrap_or("unknown").to_owned();
             seen.push(Seen::new(&write.header, Fact::TlsOpened(TlsOpened { stream: write.stream, probe })));
-            Stream { requests: RequestStream::new(), last: (0, Arc::default()), used: 0 }
+            Stream { requests: RequestStream::new(), last: (0, Arc::default()), completed: false, used: 0 }
         });
         stream.used = self.clock;
-        if !damaged && stream.repeats(write.buffer, &plaintext) {
+        let repeats = !damaged && stream.repeats(write.buffer, &plaintext);
+        if repeats && stream.requests.is_retry(&plaintext) {
             return seen;
         }
-        for message in stream.requests.push(&plaintext).iter().filter(|message| message.news) {
+        let retried = (repeats && !stream.completed).then(|| stream.requests.repeated()).flatten();
+        let again = retried.is_some();
+        let messages = retried.unwrap_or_else(|| stream.requests.push(&plaintext));
+        for message in messages.iter().filter(|message| message.news) {
             seen.push(Seen::new(&write.header, Fact::Requested(describe(message, write.stream, redactor))));
         }
         let mut unread = |why: &str, bytes| {
@@ -95,7 +106,11 @@ impl TlsDecoder {
         };
         if damaged {
             stream.requests.lost();
-            let why = if write.header.flags & UNREADABLE != 0 { "unreadable-memory" } else { "lost-bytes" };
+            let why = match write.header.flags {
+                flags if flags & UNREADABLE != 0 => "unreadable-memory",
+                flags if flags & CUT != 0 => "cut",
+                _ => "lost-bytes",
+            };
             unread(why, write.total.saturating_sub(plaintext.len() as u64));
         }
         // Of a loss that has just been told there is no more to say.
@@ -104,6 +119,10 @@ impl TlsDecoder {
         {
             unread(unreadable.why.as_str(), unreadable.bytes);
         }
+        if again {
+            return seen;
+        }
+        stream.completed = messages.iter().any(|message| message.complete);
         let keep = if plaintext.len() <= REPEAT_LIMIT { plaintext } else { Zeroizing::default() };
         stream.last = (write.buffer, Arc::new(keep));
         seen
@@ -194,15 +213,77 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_write_is_counted_once() {
-        let mut bench = Bench::new();
-        let head = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc";
-        assert_eq!(bench.chunk(100, 0, LAST, head).len(), 2);
-        assert!(bench.chunk(100, 0, LAST, head).is_empty());
-        // The rest of the same buffer, after a part of it had been taken.
-        assert!(bench.chunk(100 + 20, 0, LAST, &head[20..]).is_empty());
-        // The same text from elsewhere is another request.
-        assert_eq!(bench.chunk(900, 0, LAST, head), ["1 POST /a complete=true"]);
+    fn a_repeated_write_is_new_wherever_it_could_be_a_request() {
+        const POST: &str = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n";
+        let whole = format!("{POST}abc");
+        let (one, two) = ("0 POST /a complete=true", "1 POST /a complete=true");
+        let begun = "0 POST /a complete=false";
+        // Each write by its buffer and bytes, with what it gives.
+        type Writes<'a> = &'a [(u64, &'a str, &'a [&'a str])];
+        let check = |what: &str, writes: Writes<'_>| {
+            let mut bench = Bench::new();
+            bench.chunk(1, 0, LAST, b"\r\n");
+            for (n, (buffer, bytes, expect)) in writes.iter().enumerate() {
+                assert_eq!(bench.chunk(*buffer, 0, LAST, bytes.as_bytes()), *expect, "{what}: write {n}");
+            }
+        };
+        check(
+            "a whole request each time",
+            &[(9, &whole, &[one]), (9, &whole, &[two]), (9, &whole, &["2 POST /a complete=true"])],
+        );
+        let (get, pair) = ("GET /b HTTP/1.1\r\n\r\n", format!("{whole}GET /b HTTP/1.1\r\n\r\n"));
+        let second = "1 GET /b complete=true";
+        check(
+            "the rest of a write that is a request",
+            &[(9, &pair, &[one, second]), (9 + whole.len() as u64, get, &["2 GET /b complete=true"])],
+        );
+        check(
+            "the end of a body",
+            &[
+                (9, POST, &[begun]),
+                (70, "[1]", &[one]),
+                (70, "[1]", &[]),
+                (71, "1]", &[]),
+                (9, &whole, &[two]),
+            ],
+        );
+        check(
+            "in the middle of a head",
+            &[(9, "POST /a HT", &["0   complete=false"]), (9, "POST /a HT", &["lost-bytes"])],
+        );
+        check(
+            "in the middle of a body, once; then it is more of it, or another request",
+            &[
+                (9, POST, &[begun]),
+                (70, "[", &[begun]),
+                (70, "[", &[begun]),
+                (70, "[", &[begun]),
+                (90, "1]", &[begun]),
+                (9, &whole, &["1 POST /a complete=false"]),
+            ],
+        );
+        // As new bytes: a body of 23 bytes, and a second request.
+        let smuggled = "DELETE /a HTTP/1.1\r\nA: DELETE /b HTTP/1.1\r\nContent-Length: 23\r\n\r\n";
+        let deletes = "0 DELETE /a complete=false";
+        check(
+            "a head that is a body and a head when it is repeated",
+            &[
+                (9, smuggled, &[deletes]),
+                (9, smuggled, &[deletes]),
+                (9, smuggled, &["1 DELETE /a complete=false"]),
+            ],
+        );
+        check(
+            "behind the end of another request",
+            &[
+                (9, &format!("{whole}{POST}"), &[one, "1 POST /a complete=false"]),
+                (
+                    9,
+                    &format!("{whole}{POST}"),
+                    &["1 POST /a complete=true", "2 T /a complete=true", "3 POST /a complete=false"],
+                ),
+            ],
+        );
     }
 
     #[test]
@@ -214,5 +295,7 @@ mod tests {
         );
         let mut bench = Bench::new();
         assert_eq!(bench.chunk(100, 0, LAST | UNREADABLE, b"")[1..], ["unreadable-memory"]);
+        let mut bench = Bench::new();
+        assert_eq!(bench.chunk(100, 0, LAST | CUT, b"")[1..], ["cut"]);
     }
 }

@@ -22,7 +22,7 @@ pub use self::gate::{Action, Decided, Decision, Enforced, Mode, Rung};
 pub use self::process::{Executed, Exited, Forked};
 pub use self::request::{
     Body, BodyFacts, CredentialUse, Field, GraphqlField, GraphqlOperation, Header, OperationType, Request,
-    Unread,
+    Unread, Waited,
 };
 pub use self::session::{Lost, PolicyRef, SessionEnded, SessionStarted};
 pub use self::socket::{Connected, ServerNamed, TlsOpened};
@@ -70,6 +70,8 @@ pub enum Fact {
     Requested(Request),
     /// Plaintext that could not be read as a request, and why.
     Unread(Unread),
+    /// The rest of the acting process's waiting requests did not come in time.
+    Waited(Waited),
     /// Records that the kernel could not hand over.
     Lost(Lost),
     /// Somebody, or the clock, decided about a held action.
@@ -95,6 +97,7 @@ impl Fact {
             Self::TlsOpened(_) => "tls_opened",
             Self::Requested(_) => "requested",
             Self::Unread(_) => "unread",
+            Self::Waited(_) => "waited",
             Self::Lost(_) => "lost",
             Self::Decided(_) => "decided",
             Self::Enforced(_) => "enforced",

@@ -133,3 +133,11 @@ pub struct Unread {
     /// Bytes concerned.
     pub bytes: u64,
 }
+
+/// The acting process wrote nothing more for so long while a request of its waited for its rest. Its waiting requests are
+/// judged by what there is of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waited {
+    /// Milliseconds since its last write.
+    pub millis: u64,
+}

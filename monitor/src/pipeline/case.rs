@@ -11,6 +11,8 @@ use crate::session::{Destination, RequestKey, Session};
 /// An action, judged.
 pub(super) struct Case<'a> {
     pub(super) event: &'a Event,
+    /// The later event that brought it up, if it is not up by itself.
+    pub(super) waited: Option<&'a Event>,
     pub(super) key: RequestKey,
     /// None: traffic that cannot be read.
     pub(super) request: Option<&'a Request>,
@@ -27,6 +29,7 @@ pub(super) struct Case<'a> {
 /// What was ruled about it.
 pub(super) struct Ruled {
     pub(super) finding: Option<Finding>,
+    /// On this action alone; its process may be held for others.
     pub(super) verdict: Verdict,
     /// Somebody approved this very action.
     pub(super) approved: bool,
@@ -34,19 +37,7 @@ pub(super) struct Ruled {
 
 impl Case<'_> {
     /// Rules, and remembers the ruling.
-    pub(super) fn rule(self, policy: &Policy, session: &Session, rulings: &mut Rulings) -> Ruled {
-        let (process, connection) = (self.key.process, (self.key.stream, self.key.generation));
-        let (finding, approved, own) = self.rule_alone(policy, session, rulings);
-        let verdict = own.max(rulings.standing(process, Some(connection)));
-        Ruled { finding, verdict, approved }
-    }
-
-    fn rule_alone(
-        mut self,
-        policy: &Policy,
-        session: &Session,
-        rulings: &mut Rulings,
-    ) -> (Option<Finding>, bool, Verdict) {
+    pub(super) fn rule(mut self, policy: &Policy, session: &Session, rulings: &mut Rulings) -> Ruled {
         let complete = self.request.is_some_and(|request| request.complete);
         let badness = Badness::new(&self.judgement, self.effects);
         let mut hold = None;
@@ -55,13 +46,13 @@ impl Case<'_> {
             if known.approval == Approval::Yes && known.substance == substance {
                 known.complete = complete;
                 known.approval = if complete { Approval::Spent } else { Approval::Yes };
-                return (None, true, Verdict::Release);
+                return Ruled { finding: None, verdict: Verdict::Release, approved: true };
             }
             if known.approval == Approval::No {
                 known.substance = substance;
                 known.complete = complete;
                 if known.refused() || badness <= known.badness {
-                    return (None, false, known.action.into());
+                    return Ruled::silent(known.action);
                 }
                 // It got worse while somebody looks at it: the same decision, to be made on the new finding.
                 hold = known.hold.clone().filter(|_| known.waits());
@@ -73,7 +64,7 @@ impl Case<'_> {
             self.judgement.reasons.push(sentence);
         }
         if action == Action::Allow {
-            return (None, false, Verdict::Release);
+            return Ruled::silent(action);
         }
         if action == Action::Hold && hold.is_none() {
             if rulings.has_room() {
@@ -93,7 +84,14 @@ impl Case<'_> {
             approval: Approval::No,
         };
         rulings.insert(self.key, ruling);
-        (Some(compose::finding(self, session, policy.reference(), action, hold)), false, action.into())
+        let finding = compose::finding(self, session, policy.reference(), action, hold);
+        Ruled { finding: Some(finding), verdict: action.into(), approved: false }
+    }
+}
+
+impl Ruled {
+    fn silent(action: Action) -> Self {
+        Self { finding: None, verdict: action.into(), approved: false }
     }
 }
 

@@ -16,9 +16,10 @@ pub(super) fn finding(
     action: Action,
     hold: Option<String>,
 ) -> Finding {
-    let Case { event, key, judgement, carried, destination, host, unseen, .. } = case;
+    let Case { event, waited, key, judgement, carried, destination, host, unseen, .. } = case;
     let origins = carried.met.as_ref().map_or(&[][..], |met| &met.origins);
-    let evidence = evidence(session, event.seq, event.process, key.stream, origins, destination);
+    let mut evidence = evidence(session, event.seq, event.process, key.stream, origins, destination);
+    evidence.extend(waited.map(|waited| waited.seq));
     let rule = judgement.rule.unwrap_or_default();
     let mut reasons = judgement.reasons;
     if let Some(history) = history(session, event, carried) {
@@ -31,7 +32,7 @@ pub(super) fn finding(
     not_seen.extend(session.not_seen());
     Finding {
         id: id(session, &rule, &evidence),
-        time: event.time,
+        time: waited.unwrap_or(event).time,
         event: event.seq,
         pid: event.pid,
         process: event.process,

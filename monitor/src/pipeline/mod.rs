@@ -10,6 +10,9 @@ mod matching;
 mod ruling;
 #[cfg(test)]
 mod tests;
+mod waiting;
+#[cfg(test)]
+mod write_tests;
 
 use std::sync::Arc;
 
@@ -17,15 +20,18 @@ use self::case::{Case, Ruled};
 use self::matching::{Carried, carried};
 use self::ruling::Rulings;
 use crate::detect::{Assessment, Catalog};
-use crate::event::{Action, Event, Fact, Mode, ProcessId, Request, Rung, Unread};
+use crate::event::{Action, Event, Fact, Header, Mode, ProcessId, Request, Rung, Unread};
 use crate::policy::{CredentialFacts, Finding, Policy, Situation};
 use crate::secret::Fingerprint;
-use crate::session::{Destination, Grants, Provenance, Session};
+use crate::session::{Destination, Grants, Provenance, RequestKey, Session};
 
 /// Body bytes up to which an unfinished request is made to wait for its rest. What waits fills the socket's send
 /// buffer, 16 KiB on a fresh connection by default; a body that fits no more could never be finished, and its last part
 /// is judged again before it leaves anyway.
 const AWAIT_BODY_BYTES: u64 = 16 * 1024;
+
+/// Why a request is judged without its rest, as [`Assessment::blind`] words it.
+const REST_DID_NOT_COME: &str = "did not come to its end while its first part was held back";
 
 /// Server names a request is assessed for, when its process asked for several.
 const MAX_ASSESSED_NAMES: usize = 4;
@@ -100,7 +106,8 @@ impl Pipeline {
     }
 
     /// What must stay in force for a process as a whole, whatever one of its requests was allowed: the gate holds
-    /// sockets, not requests, so approving one of two held requests must not let both go.
+    /// sockets, not requests, so approving one of two held requests must not let both go. `AwaitRest`: one of its
+    /// requests waits for its rest; if the rest does not come, a [`Fact::Waited`] ends that.
     pub fn standing(&self, process: ProcessId) -> Verdict {
         self.rulings.standing(process, None)
     }
@@ -109,7 +116,15 @@ impl Pipeline {
     pub fn step(&mut self, event: &Event) -> Step {
         self.session.apply(event, &Declared(&self.policy));
         match &event.fact {
-            Fact::Requested(request) => self.requested(event, request),
+            Fact::Requested(request) => {
+                let key = self.session.flows().key(event.process, request.stream, Some(request.index));
+                self.requested(event, key, request, None)
+            }
+            Fact::Waited(_) => self.waited(event),
+            Fact::Executed(_) | Fact::Exited(_) => {
+                self.rulings.waiting().gone(event.process);
+                Step::default()
+            }
             Fact::Unread(unread) => self.unread(event, unread),
             Fact::Decided(decided) => {
                 self.rulings.decided(decided);
@@ -119,12 +134,30 @@ impl Pipeline {
         }
     }
 
-    fn requested(&mut self, event: &Event, request: &Request) -> Step {
+    /// Judges a request as reported by `event`. `waited`: the later event that ends its waiting.
+    fn requested(
+        &mut self,
+        event: &Event,
+        key: RequestKey,
+        request: &Request,
+        waited: Option<&Event>,
+    ) -> Step {
         let Self { policy, catalog, session, rulings } = self;
         let host = request.host.as_deref();
         let destination = session.flows().destination(session.tree(), event.process, request.stream, host);
-        let (assessment, server_name) = assess(catalog, request, &destination);
+        let (mut assessment, server_name) = assess(catalog, request, &destination);
         let carried = carried(session.secrets(), &request.credentials);
+        let could_wait = session.mode() != Mode::Observe
+            && session.rung() != Rung::Alert
+            && !request.complete
+            && carried.provenance() != Provenance::Granted
+            && request.body.bytes <= AWAIT_BODY_BYTES
+            && !waits_for_answer(request)
+            && catalog.could_become(request);
+        let may_wait = waited.is_none() && rulings.waiting().may(key);
+        if could_wait && !may_wait {
+            assessment.blind.get_or_insert_with(|| REST_DID_NOT_COME.to_owned());
+        }
         let judgement = policy.judge(&Situation {
             effects: &assessment.effects,
             blind: assessment.blind.as_deref(),
@@ -137,12 +170,6 @@ impl Pipeline {
             tainted: session.secrets().tainted(),
             mode: session.mode(),
         });
-        let may_wait = session.mode() != Mode::Observe && session.rung() != Rung::Alert;
-        let waits = may_wait
-            && !request.complete
-            && carried.provenance() != Provenance::Granted
-            && request.body.bytes <= AWAIT_BODY_BYTES
-            && catalog.could_become(request);
         let mut unseen = Vec::new();
         if let Some(blind) = &assessment.blind {
             unseen.push(format!("The request {blind}."));
@@ -152,7 +179,8 @@ impl Pipeline {
         }
         let ruled = Case {
             event,
-            key: session.flows().key(event.process, request.stream, Some(request.index)),
+            waited,
+            key,
             request: Some(request),
             judgement,
             effects: assessment.effects.len(),
@@ -162,12 +190,27 @@ impl Pipeline {
             unseen,
         }
         .rule(policy, session, rulings);
-        let waits = waits && !ruled.approved && ruled.verdict == Verdict::Release;
-        self.take(
-            event,
-            Ruled { verdict: if waits { Verdict::AwaitRest } else { ruled.verdict }, ..ruled },
-            destination,
-        )
+        if could_wait && may_wait && !ruled.approved && ruled.verdict == Verdict::Release {
+            rulings.waiting().wait(key, event);
+        } else if request.complete || !rulings.waiting().is_over(key) {
+            rulings.waiting().forget(key);
+        }
+        self.take(event, key, ruled, destination)
+    }
+
+    /// The rest of what a process began to send did not come in time: each of its waiting requests is judged by what
+    /// there is of it, and does not wait again.
+    fn waited(&mut self, event: &Event) -> Step {
+        let waiting = self.rulings.waiting().over(event.process);
+        let mut all = Step { findings: Vec::new(), verdict: Some(self.standing(event.process)) };
+        for (key, begun) in waiting {
+            if let Fact::Requested(request) = &begun.fact {
+                let Step { mut findings, verdict } = self.requested(&begun, key, request, Some(event));
+                all.findings.append(&mut findings);
+                all.verdict = all.verdict.max(verdict);
+            }
+        }
+        all
     }
 
     /// Traffic that cannot be read is judged by where it goes.
@@ -190,9 +233,11 @@ impl Pipeline {
             tainted: session.secrets().tainted(),
             mode: session.mode(),
         });
+        let key = session.flows().key(event.process, unread.stream, None);
         let ruled = Case {
             event,
-            key: session.flows().key(event.process, unread.stream, None),
+            waited: None,
+            key,
             request: None,
             judgement,
             effects: 0,
@@ -202,15 +247,25 @@ impl Pipeline {
             unseen: vec![format!("What was sent could not be read: {}.", unread.why)],
         }
         .rule(policy, session, rulings);
-        self.take(event, ruled, destination)
+        self.take(event, key, ruled, destination)
     }
 
-    fn take(&mut self, event: &Event, ruled: Ruled, destination: Destination) -> Step {
+    fn take(&mut self, event: &Event, key: RequestKey, ruled: Ruled, destination: Destination) -> Step {
         if ruled.finding.is_some() {
             self.session.note(event, destination);
         }
-        Step { findings: ruled.finding.into_iter().collect(), verdict: Some(ruled.verdict) }
+        let standing = self.rulings.standing(key.process, Some((key.stream, key.generation)));
+        Step { findings: ruled.finding.into_iter().collect(), verdict: Some(ruled.verdict.max(standing)) }
     }
+}
+
+/// Whether the client asked the server whether to send the body, and has sent none. If it waited for its rest, neither
+/// would ever come; what comes is judged when it does.
+fn waits_for_answer(request: &Request) -> bool {
+    let asks = |header: &Header| {
+        header.name == "expect" && header.value.to_ascii_lowercase().contains("100-continue")
+    };
+    request.body.bytes == 0 && request.headers.iter().any(asks)
 }
 
 /// Assesses a request for each server its connection may have been opened for; the worst counts.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::Verdict;
+use super::waiting::Waiting;
 use crate::detect::Reversibility;
 use crate::event::{Action, Decided, Decision, ProcessId, Request};
 use crate::policy::{Judgement, Severity};
@@ -86,9 +87,15 @@ pub(super) struct Rulings {
     holds: BTreeMap<String, RequestKey>,
     /// Holds so far.
     count: u64,
+    waiting: Waiting,
 }
 
 impl Rulings {
+    /// Requests that wait for their rest.
+    pub(super) fn waiting(&mut self) -> &mut Waiting {
+        &mut self.waiting
+    }
+
     pub(super) fn get_mut(&mut self, key: RequestKey) -> Option<&mut Ruling> {
         self.rulings.get_mut(&key)
     }
@@ -159,7 +166,7 @@ impl Rulings {
     }
 
     /// What must not leave a process at present, whatever else it writes: its held requests, which the gate holds by
-    /// holding the process's sockets, and anything on a connection that was denied.
+    /// holding the process's sockets, anything on a connection that was denied, and its requests that wait for their rest.
     pub(super) fn standing(&self, process: ProcessId, connection: Option<(u64, u64)>) -> Verdict {
         let first = RequestKey { process, stream: 0, generation: 0, index: None };
         self.rulings
@@ -173,6 +180,7 @@ impl Rulings {
             })
             .max()
             .unwrap_or(Verdict::Release)
+            .max(if self.waiting.any(process) { Verdict::AwaitRest } else { Verdict::Release })
     }
 }
 

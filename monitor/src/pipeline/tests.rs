@@ -11,7 +11,7 @@ use crate::event::story::{
 };
 use crate::event::{
     Body, BodyFacts, CredentialUse, Decision, Event, Fact, GraphqlField, GraphqlOperation, Lost, Mode,
-    OperationType, Request, Rung, ServerNamed, Unread,
+    OperationType, Request, Rung, ServerNamed, Unread, Waited,
 };
 use crate::policy::{Finding, Policy};
 use crate::session::Provenance;
@@ -418,6 +418,7 @@ fn facts() -> Vec<Fact> {
     story.read(CURL, "\u{202e}vne.", "\u{200b}", "opaque", TOKEN).ends(0);
     let mut facts: Vec<Fact> = story.events.into_iter().map(|event| event.fact).collect();
     facts.push(Fact::Unread(Unread { stream: 1, why: "http2".to_owned(), bytes: u64::MAX }));
+    facts.push(Fact::Waited(Waited { millis: u64::MAX }));
     facts.push(Fact::Lost(Lost { record: "tls".to_owned(), count: u64::MAX }));
     facts.push(Fact::ServerNamed(ServerNamed { socket: 1, name: Some(HOST.to_owned()), alpn: Vec::new() }));
     facts

@@ -141,6 +141,33 @@ impl RequestStream {
         }
     }
 
+    /// Whether these bytes, written once more now, can only be a retry: whatever a server made of them as new ones, it
+    /// would not be a request.
+    pub fn is_retry(&self, bytes: &[u8]) -> bool {
+        let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        matches!(&self.state, State::Head(buffer) if buffer.is_empty())
+            && matches!(head::first_line(&bytes[blank..]), Line::Not(Why::NotHttp))
+    }
+
+    /// The last write came once more in the middle of a request: a retry, or more of the body. That cannot be told, so
+    /// the bytes count as a retry and the framing is in doubt from here on. Returns the request as it is now; None if
+    /// framing was in doubt already, or no request is under way: then the bytes are to be pushed.
+    pub fn repeated(&mut self) -> Option<Vec<Message>> {
+        match &mut self.state {
+            _ if self.doubted => None,
+            State::Head(buffer) if !buffer.is_empty() => {
+                self.lost();
+                Some(Vec::new())
+            }
+            State::Body(current) => {
+                current.doubt(Suspicion::Repeated);
+                self.doubted = true;
+                Some(vec![current.snapshot()])
+            }
+            State::Head(_) | State::Lost | State::Blind(_) => None,
+        }
+    }
+
     /// That, and why, the connection (or a part of it) could not be read; given once per connection.
     pub fn take_unreadable(&mut self) -> Option<Unreadable> {
         if std::mem::replace(&mut self.told, self.unreadable.is_some()) {

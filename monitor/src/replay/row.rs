@@ -91,7 +91,7 @@ impl Topic {
             Fact::Requested(_) => Self::Http,
             Fact::Unread(_) => Self::Blind,
             Fact::Lost(_) => Self::Lost,
-            Fact::Decided(_) | Fact::Enforced(_) => Self::Gate,
+            Fact::Waited(_) | Fact::Decided(_) | Fact::Enforced(_) => Self::Gate,
         }
     }
 }
@@ -196,6 +196,10 @@ fn describe(event: &Event, names: &Names) -> (Style, String, String) {
         Fact::Requested(request) => plain(target(request), body(&request.body, request.complete)),
         Fact::Unread(unread) => {
             (style::WARN, unread.why.clone(), format!("{} not read", ui::bytes(unread.bytes)))
+        }
+        Fact::Waited(waited) => {
+            let after = format!("after {}.{:03}s", waited.millis / 1000, waited.millis % 1000);
+            plain("the rest of a request did not come".to_owned(), after)
         }
         Fact::Lost(lost) => {
             let what = format!("{} of {}", ui::counted(lost.count, "record"), lost.record);

@@ -103,7 +103,7 @@ impl Session {
                     self.io_uring.insert(event.pid);
                 }
             }
-            Fact::SessionEnded(_) => {}
+            Fact::Waited(_) | Fact::SessionEnded(_) => {}
         }
     }
 

@@ -74,6 +74,8 @@ pub enum Suspicion {
     ConflictingHost,
     #[error("bytes of this request were lost")]
     LostBytes,
+    #[error("bytes of this request were written twice, or once and repeated")]
+    Repeated,
     #[error("earlier bytes of this connection were lost or of doubtful framing")]
     AfterDoubt,
 }
