@@ -20,9 +20,14 @@ use crate::pipeline::{Step, Verdict};
 use crate::policy::Finding;
 use crate::response::{Hold, Holds, NotDecided};
 use crate::sensor::{GateError, Rings, Sensor};
+use crate::time::Timestamp;
 
 /// How long small records may lie in the ring unread.
 const TICK: Duration = Duration::from_millis(15);
+
+/// How long the rest of a request is waited for while its first part is held back: longer than a client waits for a
+/// `100 Continue` before it goes on without (curl: 1 s), shorter than people wait.
+const REST: Duration = Duration::from_millis(1500);
 
 /// How long events may wait before they are put into the capture file.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -91,7 +96,7 @@ pub struct Engine {
     commands: mpsc::Receiver<Command>,
     wake: Arc<EventFd>,
     notices: mpsc::SyncSender<Notice>,
-    last_flush: crate::time::Timestamp,
+    last_flush: Timestamp,
 }
 
 /// The engine broke; its sessions were ended.
@@ -103,6 +108,8 @@ struct Running {
     live: Live,
     holds: Holds,
     hold_timeout: Duration,
+    /// Processes whose request waits for its rest, and since when they have written nothing.
+    waiting: BTreeMap<ProcessId, (Held, Timestamp)>,
 }
 
 impl Running {
@@ -173,7 +180,7 @@ impl Engine {
 
     /// Adds a session.
     pub fn add(&mut self, live: Live, hold_timeout: Duration) {
-        let running = Running { live, holds: Holds::default(), hold_timeout };
+        let running = Running { live, holds: Holds::default(), hold_timeout, waiting: BTreeMap::new() };
         self.sessions.insert(running.live.number, running);
     }
 
@@ -200,6 +207,7 @@ impl Engine {
             self.lost_writes();
             self.losses();
             self.expire();
+            self.waited();
             self.every_second();
             if !self.commands(rings) {
                 return;
@@ -253,8 +261,35 @@ impl Engine {
             }
         }
         running.live.outcome.killed |= verdict == Verdict::Kill;
-        let done = self.keeper.judge(held, writes, verdict);
+        if verdict == Verdict::AwaitRest {
+            running.waiting.insert(held.process, (held, boot_now()));
+        } else {
+            running.waiting.remove(&held.process);
+        }
+        // Without a write there is only something to decide.
+        let done = if writes > 0 {
+            self.keeper.judge(held, writes, verdict)
+        } else {
+            self.keeper.decide(held, verdict)
+        };
         running.enforced(&step.findings, &done);
+    }
+
+    /// Has what waits too long for its rest judged as it is.
+    fn waited(&mut self) {
+        let now = boot_now();
+        let due: Vec<(Held, Timestamp)> = self
+            .sessions
+            .values()
+            .flat_map(|running| running.waiting.values())
+            .filter(|(_, since)| now.since(*since) >= REST)
+            .copied()
+            .collect();
+        for (held, since) in due {
+            let Some(running) = self.sessions.get_mut(&held.session) else { continue };
+            let step = running.live.waited(held.tgid, held.process, since, now);
+            self.carry_out(held, 0, step);
+        }
     }
 
     /// Judges writes whose plaintext never came.
@@ -277,6 +312,9 @@ impl Engine {
     /// A process has ended; what it had waiting is decided.
     fn ended(&mut self, number: u64, process: ProcessId) {
         self.decide_all(number, Decision::Gone, |hold| hold.process == process);
+        if let Some(running) = self.sessions.get_mut(&number) {
+            running.waiting.remove(&process);
+        }
         self.keeper.ended(process);
     }
 

@@ -11,7 +11,7 @@ use crate::decode::{Record, Seen, file, process, socket, tls::TlsDecoder};
 use crate::detect::Catalog;
 use crate::event::{
     Action, CredentialsSeen, Event, Fact, FileOpened, Lost, Place, ProcessId, ScanOutcome, SessionEnded,
-    SessionStarted, Unread,
+    SessionStarted, Unread, Waited,
 };
 use crate::pipeline::{Pipeline, Step, Verdict};
 use crate::policy::{Finding, Policy, Severity};
@@ -170,6 +170,14 @@ impl Live {
         self.tls.lost(process.0);
         let unread = Unread { stream: 0, why: "lost-bytes".to_owned(), bytes: 0 };
         let mut step = self.keep(Seen { time, pid, process, fact: Fact::Unread(unread) });
+        step.verdict = Some(step.verdict.unwrap_or(Verdict::Release).max(self.pipeline.standing(process)));
+        step
+    }
+
+    /// The rest of what this process was writing has not come in time.
+    pub fn waited(&mut self, pid: u32, process: ProcessId, since: Timestamp, time: Timestamp) -> Step {
+        let millis = u64::try_from(time.since(since).as_millis()).unwrap_or(u64::MAX);
+        let mut step = self.keep(Seen { time, pid, process, fact: Fact::Waited(Waited { millis }) });
         step.verdict = Some(step.verdict.unwrap_or(Verdict::Release).max(self.pipeline.standing(process)));
         step
     }

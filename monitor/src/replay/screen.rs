@@ -115,7 +115,11 @@ impl<'a> Screen<'a> {
                     && self.blind.insert((event.process, ui::cut(&unread.why, 64).into_owned()))
             }
             Fact::Enforced(enforced) => enforced.failed.is_some(),
-            Fact::Forked(_) | Fact::Exited(_) | Fact::FileOpened(_) | Fact::TlsOpened(_) | Fact::Waited(_) => false,
+            Fact::Forked(_)
+            | Fact::Exited(_)
+            | Fact::FileOpened(_)
+            | Fact::TlsOpened(_)
+            | Fact::Waited(_) => false,
         }
     }
 
