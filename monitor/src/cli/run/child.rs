@@ -6,6 +6,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
 
 use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Gid, Pid, Uid, User, getgrouplist, setgid, setgroups, setuid};
@@ -84,8 +85,37 @@ fn sudo_user() -> Option<User> {
     User::from_uid(Uid::from_raw(uid)).ok().flatten()
 }
 
-/// Starts the command with this process's streams, terminal, directory, environment and (as it was) signal mask.
-pub(super) fn start(command: &[OsString], identity: &Identity, mask: SigSet) -> Result<Child, NotStarted> {
+/// What this process has changed of itself, and the command gets as it was.
+pub(super) struct Inherited {
+    pub(super) mask: SigSet,
+    pub(super) descriptors: Limit,
+}
+
+/// A soft and a hard limit.
+#[derive(Clone, Copy)]
+pub(super) struct Limit {
+    soft: rlim_t,
+    hard: rlim_t,
+}
+
+/// Takes as many descriptors as this process may have: held sockets are duplicated, and one process with many of them
+/// must not use up what the others need. Returns the limit as it was.
+///
+/// # Errors
+/// The limit cannot be read.
+pub(super) fn raise_descriptors() -> io::Result<Limit> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    // Refused only if another process lowers the hard limit in this moment.
+    let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    Ok(Limit { soft, hard })
+}
+
+/// Starts the command with this process's streams, terminal, directory, environment, and what it was started with.
+pub(super) fn start(
+    command: &[OsString],
+    identity: &Identity,
+    inherited: Inherited,
+) -> Result<Child, NotStarted> {
     let Some((program, args)) = command.split_first() else {
         return Err(NotStarted { command: OsString::new(), source: io::ErrorKind::InvalidInput.into() });
     };
@@ -103,12 +133,14 @@ pub(super) fn start(command: &[OsString], identity: &Identity, mask: SigSet) -> 
     // SAFETY: the closure makes system calls on values made before the fork; it neither allocates nor locks.
     unsafe {
         child.pre_exec(move || {
+            let Limit { soft, hard } = inherited.descriptors;
+            setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
             if let Some((uid, gid, groups)) = &become_user {
                 setgroups(groups)?;
                 setgid(*gid)?;
                 setuid(*uid)?;
             }
-            sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?;
+            sigprocmask(SigmaskHow::SIG_SETMASK, Some(&inherited.mask), None)?;
             Ok(())
         });
     }

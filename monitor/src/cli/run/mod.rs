@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use self::begin::Begun;
-use self::child::{Identity, NotStarted};
+use self::child::{Identity, Inherited, NotStarted};
 use self::teller::Teller;
 use super::{Context, Exit, Failure, RunArgs};
 use crate::daemon::{Command, Engine, Handle, bind, serve};
@@ -86,8 +86,10 @@ fn watch(
         let done = handle.ask(|reply| Command::Launch { number, on, armed, reply });
         done.unwrap_or_else(|| Err("the monitor has ended".to_owned()))
     };
+    let descriptors = child::raise_descriptors()
+        .map_err(|error| run_failed("The limit of descriptors cannot be read", error))?;
     launch(true).map_err(|why| run_failed("The session cannot be opened", std::io::Error::other(why)))?;
-    let child = child::start(&args.command, identity, signals.inherited);
+    let child = child::start(&args.command, identity, Inherited { mask: signals.inherited, descriptors });
     launch(false)
         .map_err(|why| run_failed("The session cannot be closed to others", std::io::Error::other(why)))?;
 
