@@ -54,6 +54,7 @@ pub(super) fn begin(args: &RunArgs, identity: &Identity, context: &Context) -> R
 
     let loaded = load().map_err(Failure::not_loaded)?;
     let (file_sensor, not_seen) = (loaded.file_sensor().to_owned(), loaded.not_seen());
+    let tls = teller::tls(&loaded.attached);
     let (mut sensor, rings) = Sensor::new(loaded).map_err(Failure::not_loaded)?;
     if args.mode != Mode::Observe {
         prove(&mut sensor).map_err(|error| {
@@ -107,7 +108,7 @@ pub(super) fn begin(args: &RunArgs, identity: &Identity, context: &Context) -> R
         version: header.version,
         kernel,
     };
-    let monitoring = teller::monitoring(&started);
+    let monitoring = teller::monitoring(&started, tls);
     let hold_timeout = policy.hold().timeout;
     let number = session_number(&header.session);
     let live =
