@@ -65,7 +65,7 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Show a finding and its causes
     Explain(ExplainArgs),
-    /// Check, list or describe policies
+    /// Check or list policies, or print their schema
     Policy {
         #[command(subcommand)]
         command: PolicyCommand,

@@ -176,11 +176,11 @@ impl From<ClientError> for Failure {
 
 fn table(holds: &[Hold]) -> String {
     let mut table = Table::new(&[
-        ("hold", Align::Left, 24),
-        ("left", Align::Right, 8),
-        ("severity", Align::Left, 8),
-        ("process", Align::Left, 24),
-        ("what", Align::Left, 90),
+        ("HOLD", Align::Left, 24),
+        ("LEFT", Align::Right, 8),
+        ("SEVERITY", Align::Left, 8),
+        ("PROCESS", Align::Left, 24),
+        ("WHAT", Align::Left, 90),
     ]);
     let now = boot_now();
     for hold in holds {

@@ -1,11 +1,13 @@
 //! Exit codes, and how a failure is told: a sentence, what caused it, and what to do next.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::Write;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::policy::PolicyError;
 use crate::sensor::LoadError;
 use crate::store::FindError;
 use crate::store::capture::ReadError;
@@ -164,8 +166,14 @@ pub(super) fn tell(error: &anyhow::Error, printer: &Printer) -> Exit {
     let bad = style::BAD;
     let mut text = format!("{bad}holdfire:{bad:#} {}.", safe(&error.to_string()));
     for cause in error.chain().skip(1) {
+        // A policy has one mistake per line. In other errors a line's end may come from a monitored process.
+        let cause_text = cause.to_string();
+        let told: Vec<Cow<'_, str>> = match cause.downcast_ref::<PolicyError>() {
+            Some(_) => cause_text.lines().map(safe).collect(),
+            None => vec![safe(&cause_text)],
+        };
         // Writing to a String cannot fail.
-        let _ = write!(text, "\n  because {}", safe(&cause.to_string()));
+        let _ = write!(text, "\n  because {}", told.join("\n          "));
     }
     if let Some(next) = failure.and_then(|failure| failure.next.as_ref()) {
         let _ = write!(text, "\n  next: {}", safe(next));
@@ -201,6 +209,15 @@ mod tests {
         let broken: anyhow::Result<()> = Err(io::Error::other("it \u{1b}[2Jbroke")).context("It failed");
         let (exit, text) = told(&broken.unwrap_err());
         assert_eq!((exit, text.as_str()), (Exit::No, "holdfire: It failed.\n  because it \\x1b[2Jbroke\n"));
+    }
+
+    #[test]
+    fn each_mistake_of_a_policy_has_a_line() {
+        let mistaken =
+            crate::policy::Policy::from_yaml("p.yaml", "name: p\nhold: {timeout: 9, on_exit: \"\\e[2J\"}\n");
+        let error =
+            Failure::new(Exit::Usage, "The policy p.yaml is not valid").because(mistaken.unwrap_err());
+        insta::assert_snapshot!("mistakes", told(&error.into()).1);
     }
 
     #[test]

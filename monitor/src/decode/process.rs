@@ -33,12 +33,12 @@ pub fn executed(exec: &Exec, args: &[u8], redactor: &Redactor) -> Seen {
     let too_many = argv.len() > ARGUMENTS;
     argv.truncate(ARGUMENTS);
     let fact = Executed {
-        exe: path(&paths[..split], false),
+        exe: redactor.path(&path(&paths[..split], false)).into_owned(),
         dev: exec.dev,
         ino: exec.ino,
         argv: redactor.argv(&argv),
         argv_truncated: too_many || exec.header.flags & (ARGS_CUT | ARGS_UNREADABLE) != 0,
-        cwd: path(&paths[split..], false),
+        cwd: redactor.path(&path(&paths[split..], false)).into_owned(),
         uid: exec.uid,
         cgroup: exec.cgroup,
     };
@@ -84,6 +84,15 @@ mod tests {
         assert_eq!(executed.cwd, "/home/repo");
         assert_eq!(executed.argv, ["curl", "-s", "", "https://x"]);
         assert!(!executed.argv_truncated);
+    }
+
+    #[test]
+    fn a_token_in_a_path_is_hidden() {
+        let token = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+        let executed = exec(format!("x\0{token}\0tmp\0{token}\0tmp\0").as_bytes(), 47, b"x\0");
+        for path in [executed.exe, executed.cwd] {
+            assert!(path.starts_with("/tmp/‹fp:") && !path.contains(token), "{path}");
+        }
     }
 
     #[test]

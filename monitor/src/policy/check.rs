@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_saphyr::Spanned;
 
 use super::Policy;
-use super::evaluate::{Hold, Layer};
+use super::evaluate::{AskedHold, Layer};
 use super::file::{
     AnyOf, CredentialWhen, EffectWhen, GrantFile, HoldFile, PolicyFile, RequestWhen, RuleFile, SpannedName,
     When,
@@ -249,23 +249,19 @@ impl Check {
         None
     }
 
-    fn hold(&mut self, hold: &HoldFile) -> Hold {
-        let default = Hold::default();
-        let timeout = hold.timeout.as_ref().map(|timeout| {
+    fn hold(&mut self, hold: &HoldFile) -> AskedHold {
+        let timeout = hold.timeout.as_ref().and_then(|timeout| {
             let parsed =
                 timeout.value.parse::<jiff::SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
-            parsed.filter(|wait| WAIT.contains(wait)).unwrap_or_else(|| {
+            let wait = parsed.filter(|wait| WAIT.contains(wait));
+            if wait.is_none() {
                 self.wrong(
                     place(timeout),
                     format!("{:?} is no time from 1s to 24h; write it like 5m", timeout.value),
                 );
-                default.timeout
-            })
+            }
+            wait
         });
-        Hold {
-            timeout: timeout.unwrap_or(default.timeout),
-            on_timeout: hold.on_timeout.unwrap_or_default(),
-            on_monitor_exit: hold.on_monitor_exit.unwrap_or_default(),
-        }
+        AskedHold { timeout, on_timeout: hold.on_timeout, on_monitor_exit: hold.on_monitor_exit }
     }
 }

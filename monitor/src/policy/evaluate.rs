@@ -20,7 +20,15 @@ pub struct Policy {
     /// The operator's first.
     pub(super) layers: Vec<Layer>,
     pub(super) grants: Vec<Grant>,
-    pub(super) hold: Hold,
+    pub(super) hold: AskedHold,
+}
+
+/// What a policy says about holds; what it leaves open is decided by [`Hold::default`], and leaves another policy alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AskedHold {
+    pub(super) timeout: Option<Duration>,
+    pub(super) on_timeout: Option<OnTimeout>,
+    pub(super) on_monitor_exit: Option<OnMonitorExit>,
 }
 
 /// The rules of one file.
@@ -114,8 +122,11 @@ impl Policy {
             free: Vec::new(),
             ..layer
         }));
-        self.hold.timeout = self.hold.timeout.min(project.hold.timeout);
-        self.hold.on_monitor_exit = self.hold.on_monitor_exit.max(project.hold.on_monitor_exit);
+        // Only what the project names tightens: it need not repeat what the operator chose.
+        let (own, asked) = (self.hold(), project.hold);
+        self.hold.timeout = Some(asked.timeout.map_or(own.timeout, |asked| asked.min(own.timeout)));
+        self.hold.on_monitor_exit =
+            Some(asked.on_monitor_exit.map_or(own.on_monitor_exit, |asked| asked.max(own.on_monitor_exit)));
         self.name = format!("{}+{}", self.name, project.name);
         self.hash = blake3::hash(&[self.hash.as_bytes().as_slice(), project.hash.as_bytes()].concat());
         self
@@ -130,7 +141,12 @@ impl Policy {
 
     /// What happens to actions that wait for a human.
     pub fn hold(&self) -> Hold {
-        self.hold
+        let (asked, default) = (self.hold, Hold::default());
+        Hold {
+            timeout: asked.timeout.unwrap_or(default.timeout),
+            on_timeout: asked.on_timeout.unwrap_or(default.on_timeout),
+            on_monitor_exit: asked.on_monitor_exit.unwrap_or(default.on_monitor_exit),
+        }
     }
 
     /// Whether the operator declared this very value as given (`grants: [{fingerprint: …}]`).

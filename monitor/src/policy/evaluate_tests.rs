@@ -289,6 +289,23 @@ fn a_project_can_only_tighten() {
     assert_ne!(tightened.reference().hash, base.reference().hash);
 }
 
+#[test]
+fn a_project_shortens_the_wait_only_by_saying_so() {
+    let check = |operator: &str, project: &str, timeout: u64, exit: OnMonitorExit| {
+        let read = |hold: &str| policy(&format!("name: p\nhold: {{{hold}}}\n"));
+        let hold = read(operator).tightened_by(&read(project)).hold();
+        assert_eq!((hold.timeout.as_secs(), hold.on_monitor_exit), (timeout, exit), "{operator} | {project}");
+    };
+    use OnMonitorExit::{Held, Released};
+    check("timeout: 1h", "", 3600, Held);
+    check("timeout: 1h", "timeout: 10m", 600, Held);
+    check("timeout: 10s", "timeout: 10m", 10, Held);
+    check("", "timeout: 1h", 300, Held);
+    check("on_monitor_exit: released", "", 300, Released);
+    check("on_monitor_exit: released", "on_monitor_exit: held", 300, Held);
+    check("on_monitor_exit: held", "on_monitor_exit: released", 300, Held);
+}
+
 /// Any situation.
 fn situations() -> impl Strategy<Value = (Vec<Effect>, Provenance, bool, bool, Mode, usize)> {
     let verb = prop::sample::select(vec![Destroys, ChangesAccess, Configures, RemovesGuard]);

@@ -54,6 +54,7 @@ pub(super) fn begin(args: &RunArgs, identity: &Identity, context: &Context) -> R
 
     let loaded = load().map_err(Failure::not_loaded)?;
     let (file_sensor, not_seen) = (loaded.file_sensor().to_owned(), loaded.not_seen());
+    let tls = teller::tls(&loaded.attached);
     let (mut sensor, rings) = Sensor::new(loaded).map_err(Failure::not_loaded)?;
     if args.mode != Mode::Observe {
         prove(&mut sensor).map_err(|error| {
@@ -92,9 +93,11 @@ pub(super) fn begin(args: &RunArgs, identity: &Identity, context: &Context) -> R
     let rung = if args.mode == Mode::Observe { Rung::Alert } else { Rung::StopAndEgress };
     let started = SessionStarted {
         session: header.session.clone(),
-        name: args.name.clone().unwrap_or_else(|| file_name(&args.command)),
+        name: given_known.text(&args.name.clone().unwrap_or_else(|| file_name(&args.command))),
         argv: given_known.argv(&argv),
-        cwd: std::env::current_dir().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default(),
+        cwd: std::env::current_dir()
+            .map(|path| given_known.path(&path.to_string_lossy()).into_owned())
+            .unwrap_or_default(),
         uid: identity.uid(),
         wall_clock,
         mode: args.mode,
@@ -105,7 +108,7 @@ pub(super) fn begin(args: &RunArgs, identity: &Identity, context: &Context) -> R
         version: header.version,
         kernel,
     };
-    let monitoring = teller::monitoring(&started);
+    let monitoring = teller::monitoring(&started, tls);
     let hold_timeout = policy.hold().timeout;
     let number = session_number(&header.session);
     let live =
@@ -170,6 +173,11 @@ fn given(args: &RunArgs, redactor: &Redactor, scanner: &mut Scanner) -> (Given, 
     seen.retain(|seen| !seen.sightings.is_empty() || seen.scan != ScanOutcome::Whole);
     let mut known = redactor.clone();
     seen.iter().flat_map(|seen| &seen.sightings).for_each(|sighting| known.learn_sighting(sighting));
+    for seen in &mut seen {
+        if let Place::Inherited { path } = &mut seen.place {
+            *path = known.path(path).into_owned();
+        }
+    }
     (Given { seen }, known)
 }
 

@@ -4,10 +4,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use crate::cli::Exit;
-use crate::daemon::{Notice, Outcome};
+use crate::daemon::{Notice, Outcome as SessionOutcome};
 use crate::event::{Action, Decided, Decision, SessionStarted};
 use crate::policy::{Finding, Severity};
 use crate::response::Hold;
+use crate::sensor::hooks::Family;
+use crate::sensor::{Attached, Outcome};
 use crate::ui::{Printer, count, counted, cut, safe, span, style};
 
 /// Longest text of a command or a target on one line.
@@ -127,13 +129,21 @@ fn decided_line(hold: &Hold, decided: &Decided, waited: std::time::Duration) -> 
     }
 }
 
+/// The TLS libraries whose plaintext is read: those that a probe is in.
+pub(super) fn tls(attached: &[Attached]) -> &'static str {
+    let probed = attached.iter().any(|row| {
+        row.hook.family == Family::Tls && matches!(&row.outcome, Outcome::In(files) if !files.is_empty())
+    });
+    if probed { "openssl" } else { "none" }
+}
+
 /// The first line.
-pub(super) fn monitoring(started: &SessionStarted) -> String {
+pub(super) fn monitoring(started: &SessionStarted, tls: &str) -> String {
     let mut text = line(
         style::GOOD,
         "Monitoring",
         &format!(
-            "{} · session {} · policy {}@{} · mode {} · gate {} · files {} · TLS openssl",
+            "{} · session {} · policy {}@{} · mode {} · gate {} · files {} · TLS {tls}",
             cut(&safe(&started.name), TEXT),
             started.session,
             safe(&started.policy.name),
@@ -150,7 +160,7 @@ pub(super) fn monitoring(started: &SessionStarted) -> String {
 }
 
 /// The last line.
-pub(super) fn finished(outcome: &Outcome, exit: Exit) -> String {
+pub(super) fn finished(outcome: &SessionOutcome, exit: Exit) -> String {
     let of = |action: Action| outcome.findings.get(&action).copied().unwrap_or(0);
     let mut parts = vec![format!("{}, {} lost", counted(outcome.events, "event"), count(outcome.lost))];
     for (action, word) in [
@@ -196,7 +206,7 @@ pub(super) fn lingering(members: &[u32]) -> String {
 }
 
 /// What `run` returns: the command's code, unless the policy ended the session or findings are not acceptable.
-pub(super) fn exit(command: Exit, outcome: &Outcome, fail_on: Option<Severity>) -> Exit {
+pub(super) fn exit(command: Exit, outcome: &SessionOutcome, fail_on: Option<Severity>) -> Exit {
     /// 128 + SIGKILL
     const KILLED: u8 = 137;
     if outcome.killed && command.code() == KILLED {
@@ -204,4 +214,27 @@ pub(super) fn exit(command: Exit, outcome: &Outcome, fail_on: Option<Severity>) 
     }
     let too_bad = fail_on.is_some_and(|limit| outcome.worst >= Some(limit));
     if command.code() == 0 && too_bad { Exit::No } else { command }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sensor::hooks::HOOKS;
+
+    #[test]
+    fn only_libraries_with_a_probe_are_named() {
+        let check = |files: &[&str], expect: &str| {
+            let attached: Vec<Attached> = HOOKS
+                .iter()
+                .map(|hook| match hook.family {
+                    Family::Tls => (hook, files.iter().map(std::path::PathBuf::from).collect()),
+                    _ => (hook, Vec::new()),
+                })
+                .map(|(hook, files)| Attached { hook, outcome: Outcome::In(files) })
+                .collect();
+            assert_eq!(tls(&attached), expect);
+        };
+        check(&["/usr/lib/libssl.so.3"], "openssl");
+        check(&[], "none");
+    }
 }

@@ -9,6 +9,7 @@
 //! that was met elsewhere is only recognised as a whole argument or field, or by its name.
 
 mod argv;
+mod path;
 mod words;
 
 use std::collections::HashSet;
