@@ -16,8 +16,8 @@ pub use self::causes::evidence;
 pub use self::flows::{Destination, Flows, Noted, RequestKey};
 pub use self::secrets::{Grants, Met, Secrets};
 pub use self::tree::{Image, Process, Tree};
-pub use crate::event::{Origin, Provenance};
 use crate::event::{Decided, Enforced, Event, Fact, Mode, ProcessId, Rung, SessionStarted};
+pub use crate::event::{Origin, Provenance};
 use crate::time::Timestamp;
 
 /// Decisions and acts of the gate kept, for explanations. Each takes a finding first.
