@@ -6,6 +6,7 @@
 
 mod file;
 mod gate;
+mod origin;
 mod process;
 mod request;
 mod session;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::file::{Access, CredentialsSeen, FileOpened, Place, ScanOutcome, Sighting};
 pub use self::gate::{Action, Decided, Decision, Enforced, Mode, Rung};
+pub use self::origin::{Origin, Provenance};
 pub use self::process::{Executed, Exited, Forked};
 pub use self::request::{
     Body, BodyFacts, CredentialUse, Field, GraphqlField, GraphqlOperation, Header, OperationType, Request,

@@ -141,6 +141,14 @@ impl Story {
         self
     }
 
+    /// Opens a file below the working directory that cannot be searched.
+    pub(crate) fn read_unsearched(&mut self, pid: u32, path: &str, scan: ScanOutcome) -> &mut Self {
+        let path = format!("/home/dev/pocketos/{path}");
+        let place = Place::File { path, opened: self.events.len() as u64 };
+        self.push(pid, Fact::CredentialsSeen(CredentialsSeen { place, sightings: Vec::new(), scan }));
+        self
+    }
+
     /// Connects to `host`, names it, and opens TLS connection 1.
     pub(crate) fn tls(&mut self, pid: u32, host: &str) -> &mut Self {
         let socket = u64::from(pid) * 10;

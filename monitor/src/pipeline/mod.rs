@@ -20,10 +20,10 @@ use self::case::{Case, Ruled};
 use self::matching::{Carried, carried};
 use self::ruling::Rulings;
 use crate::detect::{Assessment, Catalog};
-use crate::event::{Action, Event, Fact, Header, Mode, ProcessId, Request, Rung, Unread};
-use crate::policy::{CredentialFacts, Finding, Policy, Situation};
+use crate::event::{Action, Event, Fact, Header, Mode, ProcessId, Provenance, Request, Rung, Unread};
+use crate::policy::{CredentialFacts, Finding, Judgement, Policy, Situation};
 use crate::secret::Fingerprint;
-use crate::session::{Destination, Grants, Provenance, RequestKey, Session};
+use crate::session::{Destination, Grants, RequestKey, Session};
 
 /// Body bytes up to which an unfinished request is made to wait for its rest. What waits fills the socket's send
 /// buffer, 16 KiB on a fresh connection by default; a body that fits no more could never be finished, and its last part
@@ -158,7 +158,7 @@ impl Pipeline {
         if could_wait && !may_wait {
             assessment.blind.get_or_insert_with(|| REST_DID_NOT_COME.to_owned());
         }
-        let judgement = policy.judge(&Situation {
+        let situation = Situation {
             effects: &assessment.effects,
             blind: assessment.blind.as_deref(),
             provider: assessment.provider.as_deref(),
@@ -169,7 +169,8 @@ impl Pipeline {
             method: Some(&request.method),
             tainted: session.secrets().tainted(),
             mode: session.mode(),
-        });
+        };
+        let judgement = judge(policy, &situation, session.secrets().unsearched());
         let mut unseen = Vec::new();
         if let Some(blind) = &assessment.blind {
             unseen.push(format!("The request {blind}."));
@@ -257,6 +258,25 @@ impl Pipeline {
         let standing = self.rulings.standing(key.process, Some((key.stream, key.generation)));
         Step { findings: ruled.finding.into_iter().collect(), verdict: Some(ruled.verdict.max(standing)) }
     }
+}
+
+/// Asks the policy. A credential nobody knows is asked about as a foreign one as well if something could not be searched
+/// for it, since it may have stood there; that counts only where it makes the policy ask for more, so that a log too long
+/// to search makes nothing look worse than it is.
+fn judge(policy: &Policy, situation: &Situation<'_>, unsearched: bool) -> Judgement {
+    let judgement = policy.judge(situation);
+    let credential = &situation.credential;
+    if !unsearched || credential.provenance != Provenance::Unknown {
+        return judgement;
+    }
+    let credential = CredentialFacts { provenance: Provenance::Discovered, ..*credential };
+    let mut foreign = policy.judge(&Situation { credential, ..situation.clone() });
+    if foreign.asked <= judgement.asked {
+        return judgement;
+    }
+    let sentence = "The credential is unknown; it may have stood in a file that could not be searched.";
+    foreign.reasons.insert(foreign.reasons.len().min(1), sentence.to_owned());
+    foreign
 }
 
 /// Whether the client asked the server whether to send the body, and has sent none. If it waited for its rest, neither

@@ -11,7 +11,7 @@ use crate::event::story::{
 };
 use crate::event::{
     Body, BodyFacts, CredentialUse, Decision, Event, Fact, GraphqlField, GraphqlOperation, Lost, Mode,
-    OperationType, Request, Rung, ServerNamed, Unread, Waited,
+    OperationType, Request, Rung, ScanOutcome, ServerNamed, Unread, Waited,
 };
 use crate::policy::{Finding, Policy};
 use crate::session::Provenance;
@@ -349,6 +349,53 @@ fn traffic_that_cannot_be_read() {
     let mut elsewhere = Story::new(Mode::Hold);
     elsewhere.agent_starts().search().tls(AGENT, "registry.example").push(AGENT, unread());
     check("tainted, somewhere else", &elsewhere, &["Release"]);
+}
+
+#[test]
+fn a_credential_that_may_have_stood_where_nobody_searched() {
+    let failed = ScanOutcome::Failed { why: "it had gone".to_owned() };
+    let partly = ScanOutcome::Partly { bytes: 8 << 20 };
+    for (what, file, secret, host, expected) in [
+        ("all was searched", None, "new", "api.test", "Release: generic.local info"),
+        ("a file was not", Some(("log", &failed)), "new", "api.test", "Hold: generic.foreign high H-1"),
+        ("in part", Some(("log", &partly)), "new", "api.test", "Hold: generic.foreign high H-1"),
+        (
+            "a credential that was given",
+            Some(("log", &failed)),
+            "given",
+            "api.test",
+            "Release: generic.local info",
+        ),
+        (
+            "held anyway: no worse",
+            Some(("log", &failed)),
+            "new",
+            HOST,
+            "Hold: destroy.irreversible.unproven high H-1",
+        ),
+    ] {
+        let mut story = Story::new(Mode::Hold);
+        story.given("API_TOKEN", "named-secret", "given").agent_starts();
+        if let Some((path, scan)) = file {
+            story.read_unsearched(AGENT, path, scan.clone());
+        }
+        story.tls(CURL, host);
+        for event in &mut story.events {
+            if let Fact::Connected(connected) = &mut event.fact {
+                connected.peer = "10.1.2.3:443".parse().unwrap();
+            }
+        }
+        let request =
+            Request { host: Some(host.to_owned()), credentials: vec![bearer(secret)], ..volume_delete() };
+        story.request(CURL, request);
+        check(what, &story, &[expected]);
+        let told = findings(&story)[0].reasons.iter().any(|reason| reason.contains("could not be searched"));
+        assert_eq!(told, expected.starts_with("Hold: generic"), "{what}");
+    }
+    let mut story = Story::new(Mode::Hold);
+    story.agent_starts().read_unsearched(AGENT, ".env", failed).connection();
+    story.push(CURL, Fact::Unread(Unread { stream: 1, why: "http2".to_owned(), bytes: 900 }));
+    check("tainted", &story, &["Hold: blind.tainted high H-1"]);
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl Check {
     }
 
     fn when(&mut self, at: Place, id: &str, when: &When) {
-        let mut given = usize::from(when.blind.is_some());
+        let mut given = usize::from(when.blind.is_some()) + usize::from(when.unread.is_some());
         let mut count = |conditions: &[bool]| {
             let own = conditions.iter().filter(|is_given| **is_given).count();
             given += own;
@@ -156,6 +156,7 @@ impl Check {
     }
 
     fn lists(&mut self, at: Place, id: &str, when: &When) {
+        self.patterns(at, id, "unread", when.unread.as_ref());
         if let Some(effect) = &when.effect {
             self.list(at, id, "verb", effect.verb.as_ref());
             self.list(at, id, "reversibility", effect.reversibility.as_ref());

@@ -150,6 +150,35 @@ fn what_cannot_be_read_counts_where_it_matters() {
 }
 
 #[test]
+fn what_was_lost_by_the_sessions_own_doing_is_held_when_it_is_tainted() {
+    let policy = Policy::builtin().unwrap();
+    for (why, tainted, peers, method, expect) in [
+        ("unreadable-memory", true, &FAR, None, Wait),
+        ("lost-bytes", true, &FAR, None, Wait),
+        ("cut", true, &FAR, None, Wait),
+        ("cut", false, &FAR, None, Allow),
+        ("cut", true, &NEAR, None, Allow),
+        ("http2", true, &FAR, None, Allow),
+        // Of a request it is said in other words, which may hold anything.
+        ("cut", true, &FAR, Some("POST"), Allow),
+    ] {
+        let host = if peers == &FAR { "api.example.com" } else { "10.1.2.3" };
+        let lost = Situation {
+            blind: Some(why),
+            tainted,
+            peers,
+            method,
+            host: None,
+            server_name: Some(host),
+            ..situation(&[], NoCredential)
+        };
+        let judgement = policy.judge(&Situation { provider: None, ..lost });
+        assert_eq!(judgement.asked, expect, "{why} {tainted} {host}");
+        assert_eq!(judgement.rule.is_some_and(|rule| rule == "blind.evaded"), expect == Wait, "{why}");
+    }
+}
+
+#[test]
 fn nothing_to_say_is_said_with_nothing() {
     let judgement = Policy::builtin().unwrap().judge(&situation(&[], Discovered));
     assert_eq!((judgement.asked, judgement.rule, judgement.reasons.len()), (Allow, None, 0));

@@ -70,6 +70,8 @@ pub(super) struct When {
     pub(super) session: Option<SessionWhen>,
     /// Whether part of the action could not be read.
     pub(super) blind: Option<bool>,
+    /// Why the traffic of a whole connection could not be read: `http2`, `lost-bytes`; `*` stands for anything.
+    pub(super) unread: Option<AnyOf<String>>,
 }
 
 /// Conditions on what the action would do.

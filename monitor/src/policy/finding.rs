@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::detect::Effect;
 use crate::event::{Action, PolicyRef, ProcessId, Rung};
+pub use crate::event::{Origin, Provenance};
 use crate::secret::Fingerprint;
-pub use crate::session::{Origin, Provenance};
 use crate::time::Timestamp;
 
 /// One alert. Everything in it follows from the events before it, so replay makes the same bytes.

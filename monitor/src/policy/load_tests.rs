@@ -85,6 +85,7 @@ rules:
   - {id: b, title: "", when: {effect: {}, blind: true}, severity: high, action: hold}
   - {id: c, title: t, when: {effect: {verb: [], operation: volumeDelete}}, severity: high, action: hold}
   - {id: "d e", title: t, when: {request: {host: ""}}, severity: high, action: hold}
+  - {id: f, title: t, when: {unread: []}, severity: high, action: hold}
 operations: {free: [volumeDelete]}
 grants:
   - {fingerprint: "fp:12"}
@@ -103,11 +104,12 @@ hold: {timeout: never}
     p.yaml:7:10: the operation "volumeDelete" names no provider; write "railway:volumeDelete", or "*:volumeDelete" for any
     p.yaml:8:10: a rule's id must be 1 to 200 letters, digits, dots, dashes or underscores
     p.yaml:8:10: rule "d e": a value of "host" must have 1 to 200 bytes
-    p.yaml:9:21: the operation "volumeDelete" names no provider; write "railway:volumeDelete", or "*:volumeDelete" for any
-    p.yaml:11:19: "fp:12" is no fingerprint; write it as holdfire shows it: fp:9c1e8a04
-    p.yaml:12:25: ".env" is no full path; it must begin with /
-    p.yaml:13:12: a grant is either {fingerprint} or {name, file}
-    p.yaml:14:17: "never" is no time from 1s to 24h; write it like 5m
+    p.yaml:9:10: rule "f": the list "unread" is empty, so the rule would never apply
+    p.yaml:10:21: the operation "volumeDelete" names no provider; write "railway:volumeDelete", or "*:volumeDelete" for any
+    p.yaml:12:19: "fp:12" is no fingerprint; write it as holdfire shows it: fp:9c1e8a04
+    p.yaml:13:25: ".env" is no full path; it must begin with /
+    p.yaml:14:12: a grant is either {fingerprint} or {name, file}
+    p.yaml:15:17: "never" is no time from 1s to 24h; write it like 5m
     The policy is not in force. Mend them, or leave the policy out to go by the built-in one.
     "#);
 }

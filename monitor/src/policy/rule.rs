@@ -24,6 +24,7 @@ pub(super) struct Rule {
     known_provider: Option<bool>,
     tainted: Option<bool>,
     blind: Option<bool>,
+    unread: Option<Vec<Glob>>,
 }
 
 /// Conditions on an effect.
@@ -69,6 +70,7 @@ impl Rule {
             known_provider: request.known_provider,
             tainted: when.session.unwrap_or_default().tainted,
             blind: when.blind,
+            unread: globs(when.unread),
         }
     }
 
@@ -91,6 +93,7 @@ impl Rule {
             && self.known_provider.is_none_or(|known| known == situation.provider.is_some())
             && self.tainted.is_none_or(|tainted| tainted == situation.tainted)
             && self.blind.is_none_or(|blind| blind == situation.blind.is_some())
+            && matches(self.unread.as_deref(), situation.blind.filter(|_| situation.method.is_none()))
     }
 }
 

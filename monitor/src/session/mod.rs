@@ -6,18 +6,18 @@
 
 mod causes;
 mod flows;
-mod origin;
 mod secrets;
 mod tree;
+mod unsearched;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::causes::evidence;
 pub use self::flows::{Destination, Flows, Noted, RequestKey};
-pub use self::origin::{Origin, Provenance};
 pub use self::secrets::{Grants, Met, Secrets};
 pub use self::tree::{Image, Process, Tree};
 use crate::event::{Decided, Enforced, Event, Fact, Mode, ProcessId, Rung, SessionStarted};
+pub use crate::event::{Origin, Provenance};
 use crate::time::Timestamp;
 
 /// Decisions and acts of the gate kept, for explanations. Each takes a finding first.

@@ -3,13 +3,14 @@
 //! Bias: a value is foreign unless it was given at the start or the policy declares it. A place the policy declares
 //! grants a value only if the session met it nowhere else, since a session could copy a foreign token there. When the
 //! memory for fingerprints is full, values of no telling name or form go unrecorded before any other, and
-//! [`Secrets::missed_strong`] says that from then on a value nobody knows may be a foreign one.
+//! [`Secrets::missed_strong`] says that from then on a value nobody knows may be a foreign one; so does
+//! [`Secrets::unsearched`] once something could not be searched.
 
 use std::collections::BTreeMap;
 
-use super::{Origin, Provenance};
+use super::unsearched::Unsearched;
 use crate::credential::Kind;
-use crate::event::{CredentialsSeen, Event, Place, ScanOutcome, Sighting};
+use crate::event::{CredentialsSeen, Event, Origin, Place, Provenance, Sighting};
 use crate::secret::Fingerprint;
 
 /// Values kept for each of the two strengths. A repository with a thousand secrets is an extreme one; one file gives at
@@ -24,9 +25,6 @@ const MAX_PLACES: usize = 64;
 
 /// Characters of a name kept: more is no name.
 const MAX_NAME: usize = 128;
-
-/// Unsearched files named; the rest are counted.
-const MAX_UNSCANNED: usize = 16;
 
 /// What a value is called that only looks like a secret.
 const WEAK_KIND: &str = "opaque";
@@ -98,14 +96,13 @@ pub struct Secrets {
     missed_strong: bool,
     reads: Vec<Origin>,
     tainted: bool,
-    unscanned: Vec<(String, String)>,
-    more_unscanned: u64,
+    unsearched: Unsearched,
 }
 
 impl Secrets {
     /// Takes a `credentials_seen` event in; says whether it is evidence, because some value had not stood there before.
     pub(super) fn seen(&mut self, event: &Event, seen: &CredentialsSeen, grants: &dyn Grants) -> bool {
-        self.note_scan(&seen.place, &seen.scan);
+        self.tainted |= self.unsearched.note(&seen.place, &seen.scan);
         // Pushed first, since sightings refer to it by index, and taken back if none does.
         let read = self.reads.len();
         self.reads.push(Origin {
@@ -168,30 +165,6 @@ impl Secrets {
         true
     }
 
-    fn note_scan(&mut self, place: &Place, scan: &ScanOutcome) {
-        let why = match scan {
-            ScanOutcome::Whole => return,
-            ScanOutcome::Partly { bytes } => format!("only its first {bytes} bytes were searched"),
-            ScanOutcome::Replaced { .. } => {
-                "another file had taken its place when it was searched".to_owned()
-            }
-            ScanOutcome::Failed { why } => why.clone(),
-        };
-        let path = match place {
-            Place::File { path, .. } | Place::Inherited { path } => path.as_str(),
-            Place::Environment => "the environment at the start",
-            Place::Arguments => "the arguments at the start",
-        };
-        if self.unscanned.iter().any(|(known, _)| known == path) {
-            return;
-        }
-        if self.unscanned.len() < MAX_UNSCANNED {
-            self.unscanned.push((path.to_owned(), why));
-        } else {
-            self.more_unscanned += 1;
-        }
-    }
-
     /// What is known of a value; None if the session has not met it.
     pub fn get(&self, fingerprint: Fingerprint) -> Option<Met<'_>> {
         let known = self.values.get(&fingerprint)?;
@@ -212,7 +185,8 @@ impl Secrets {
         })
     }
 
-    /// Whether the session has discovered a value whose form or name says that it is a secret. For good, once it has.
+    /// Whether the session has discovered a value whose form or name says that it is a secret, or read a file that could
+    /// not be searched and is called like one that holds some. For good, once it has.
     pub fn tainted(&self) -> bool {
         self.tainted
     }
@@ -222,6 +196,11 @@ impl Secrets {
         self.missed_strong
     }
 
+    /// Whether the session read something that was not wholly searched, so that a value nobody knows may have stood there.
+    pub fn unsearched(&self) -> bool {
+        self.unsearched.any()
+    }
+
     /// How many values whose form or name says that they are secrets the session was given.
     pub fn given(&self) -> usize {
         self.values.values().filter(|known| known.given && known.strong).count()
@@ -229,15 +208,7 @@ impl Secrets {
 
     /// What was not searched or not kept, in sentences.
     pub(super) fn not_seen(&self, sentences: &mut Vec<String>) {
-        for (path, why) in &self.unscanned {
-            sentences.push(format!("{path} was read but not wholly searched for credentials: {why}."));
-        }
-        if self.more_unscanned > 0 {
-            sentences.push(format!(
-                "{} more files were not wholly searched for credentials.",
-                self.more_unscanned
-            ));
-        }
+        self.unsearched.not_seen(sentences);
         if self.missed > 0 {
             sentences.push(format!(
                 "{} values that look like credentials were not remembered: more than {MAX_VALUES} were read.",
@@ -263,6 +234,7 @@ fn cut_name(name: &str) -> Box<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::ScanOutcome;
     use crate::event::{Fact, ProcessId};
     use crate::secret::Fingerprinter;
     use crate::time::Timestamp;

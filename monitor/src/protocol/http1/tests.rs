@@ -231,10 +231,36 @@ proptest! {
             stream.push(&write);
             if lost {
                 stream.lost();
+            } else if !stream.is_retry(&write) {
+                stream.repeated();
             }
             stream.push(head.as_bytes());
         }
         stream.take_unreadable();
+    }
+
+    /// What counts as a retry would be no request if it were new, however it is cut.
+    #[test]
+    fn a_retry_is_no_request(noise in "[\\r\\n]{0,3}([A-Z/{}\" ]{0,6}|)", request in request(), from in 0.0..1.0) {
+        let text = format!("{noise}{request}").into_bytes();
+        let bytes = &text[(text.len() as f64 * from) as usize..];
+        if RequestStream::new().is_retry(bytes) {
+            prop_assert!(RequestStream::new().push(bytes).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_repetition_inside_a_request_leaves_none_complete_that_has_a_body(requests in proptest::collection::vec(request(), 1..5), at in 0.0..1.0) {
+        let bytes = requests.concat().into_bytes();
+        let from = (bytes.len() as f64 * at) as usize;
+        let mut stream = RequestStream::new();
+        stream.push(&bytes[..from]);
+        if stream.repeated().is_some() {
+            for message in stream.push(&bytes[from..]) {
+                prop_assert!(message.suspicious.is_some());
+                prop_assert!(!message.complete || message.body.is_empty());
+            }
+        }
     }
 
     #[test]

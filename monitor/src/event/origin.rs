@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Place, ProcessId};
+use super::{Place, ProcessId};
 use crate::time::Timestamp;
 
 /// One place where the session met a credential.
