@@ -348,6 +348,7 @@ impl Engine {
         let running = self.sessions.get_mut(&number).ok_or(NotDecided::NoSuchHold)?;
         let hold = running.holds.decide(id, decision)?;
         let now = boot_now();
+        let reason = reason.map(|reason| running.live.redacted(&reason));
         let decided = Decided { hold: hold.id.clone(), decision, by: by.to_owned(), uid, reason };
         running.live.own(now, Fact::Decided(decided.clone()));
         let held = Held { session: number, process: hold.process, tgid: hold.pid, stopped: false };

@@ -215,6 +215,11 @@ impl Live {
         self.keep(Seen { time, pid: 0, process: ProcessId(0), fact })
     }
 
+    /// Text of a person, without the session's secrets.
+    pub fn redacted(&self, text: &str) -> String {
+        self.redactor.text(text)
+    }
+
     /// Records that were lost.
     pub fn lost(&mut self, time: Timestamp, record: &str, count: u64) {
         self.outcome.lost += count;
@@ -224,7 +229,8 @@ impl Live {
     }
 
     /// Gives a fact its place, keeps it, and lets it be judged.
-    pub fn keep(&mut self, seen: Seen) -> Step {
+    pub fn keep(&mut self, mut seen: Seen) -> Step {
+        self.redactor.clean(&mut seen.fact);
         self.seq += 1;
         let event =
             Event { seq: self.seq, time: seen.time, pid: seen.pid, process: seen.process, fact: seen.fact };
