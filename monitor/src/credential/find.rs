@@ -214,7 +214,7 @@ mod tests {
         check(
             "p/.env",
             "PW_TOKEN=\"first line\nsecond line\"\n",
-            &["PW_TOKEN first line\nsecond line named-secret", "PW_TOKEN first line named-secret"],
+            &["PW_TOKEN first line\nsecond line named-secret"],
         );
         check(
             "/home/a/.aws/credentials",
@@ -245,7 +245,7 @@ mod tests {
         check(
             "pod.yaml",
             "env:\n- name: API_TOKEN\n  value: hunter2hunter2\n---\npassword: >-\n  correct horse\n  battery\n",
-            &["env.0.API_TOKEN hunter2hunter2 named-secret", "password correct horse battery named-secret"],
+            &["env.0.API_TOKEN hunter2hunter2 named-secret", "password correct horse battery named-words"],
         );
         check(
             "c.toml",

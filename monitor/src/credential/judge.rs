@@ -33,7 +33,9 @@ pub(super) fn judge(name: Option<&[u8]>, value: &[u8]) -> Option<Kind> {
             if (phrase && value.len() > PHRASE_MAX) || (is_path(value) && !is_opaque(value)) {
                 return None;
             }
-            let words = phrase || !value.iter().any(u8::is_ascii_digit);
+            // Letters and what joins words: a passphrase, or a setting. Digits and other signs are what passwords are
+            // made to contain.
+            let words = value.iter().all(|b| b.is_ascii_alphabetic() || b" -_.,'".contains(b));
             Some(if words { Kind::NamedWords } else { issuer.unwrap_or(Kind::NamedSecret) })
         }
         Says::Key if opaque() => Some(issuer.unwrap_or(Kind::NamedSecret)),
@@ -186,7 +188,10 @@ mod tests {
         check("", UUID, Some("opaque"));
         check("DB_PASSWORD", "hunter2hunter2", Some("named-secret"));
         check("DB_PASSWORD", "hunter2", None);
-        check("DB_PASSWORD", "correct horse battery staple", Some("named-secret"));
+        check("DB_PASSWORD", "correct horse battery staple", Some("named-words"));
+        check("passwd", "files systemd", Some("named-words"));
+        check("private_key", "$dir/private/cakey.pem", None);
+        check("DB_PASSWORD", "ab&c;d(e)f", Some("named-secret"));
         check("greeting", "hunter2hunter2", None);
         check("commit", "9fceb02d0ae598e95dc970b74767f19372d61af8", None);
         check("blob", "9fceb02d0ae598e95dc970b74767f19372d61af8", Some("opaque"));

@@ -15,6 +15,8 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+/// Says that the kernel has come so far.
+const BOOTED: &str = "HOLDFIRE-BOOTED";
 /// The build machine reads the outcome from the line that starts so.
 const RESULT: &str = "HOLDFIRE-GUEST: ";
 /// One such line for each skipped test.
@@ -22,6 +24,7 @@ const SKIPPED: &str = "HOLDFIRE-SKIPPED: ";
 const SKIPS: &str = "/tmp/skips";
 
 fn main() {
+    println!("{BOOTED}");
     let outcome = prepare().and_then(|()| run());
     for line in fs::read_to_string(SKIPS).unwrap_or_default().lines() {
         println!("{SKIPPED}{line}");

@@ -23,7 +23,10 @@ pub(super) struct Machine<'a> {
 }
 
 /// What a machine said.
+#[derive(Default)]
 pub(super) struct Said {
+    /// The first process ran.
+    pub(super) booted: bool,
     /// The lines on its console, without those of [`RESULT`] and [`SKIPPED`].
     pub(super) lines: Vec<String>,
     /// What followed [`RESULT`]: an exit code, or why there is none.
@@ -33,6 +36,7 @@ pub(super) struct Said {
 }
 
 /// Written by the first process of the machine (`tests/src/bin/guest_init.rs`).
+const BOOTED: &str = "HOLDFIRE-BOOTED";
 const RESULT: &str = "HOLDFIRE-GUEST: ";
 const SKIPPED: &str = "HOLDFIRE-SKIPPED: ";
 
@@ -63,7 +67,7 @@ impl Machine<'_> {
             }
         });
         let deadline = Instant::now() + self.time_limit;
-        let mut said = Said { lines: Vec::new(), result: None, skipped: Vec::new() };
+        let mut said = Said::default();
         let timed_out = loop {
             match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => said.take(line, &mut each),
@@ -99,7 +103,9 @@ impl Machine<'_> {
 
 impl Said {
     fn take(&mut self, line: String, each: &mut impl FnMut(&str)) {
-        if let Some(result) = line.strip_prefix(RESULT) {
+        if line == BOOTED {
+            self.booted = true;
+        } else if let Some(result) = line.strip_prefix(RESULT) {
             self.result = Some(result.to_owned());
         } else if let Some(test) = line.strip_prefix(SKIPPED) {
             self.skipped.push(test.to_owned());
