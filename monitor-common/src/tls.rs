@@ -49,8 +49,6 @@ pub struct Write {
     /// Bytes that had been put into the ring of events when this write began: whoever judges the write has read that
     /// far before.
     pub events_before: u64,
-    /// Which write of the process this is, from 1; chunks of one write share it.
-    pub write: u64,
     /// Where these bytes stand in the buffer.
     pub offset: u32,
     /// How many there are.
@@ -60,4 +58,4 @@ pub struct Write {
     pub pad: [u16; 3],
 }
 
-crate::wire_size!(Write = 96);
+crate::wire_size!(Write = 88);

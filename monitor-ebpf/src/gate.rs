@@ -47,8 +47,6 @@ pub(crate) unsafe fn add_one(counter: *mut u64) {
 
 /// What [`begin`] did.
 pub(crate) struct Begun {
-    /// Which write of the process this is.
-    pub(crate) write: u64,
     /// The process was not stopped, since a job-control shell would see it; its packets are held all the same.
     pub(crate) running: bool,
 }
@@ -73,17 +71,14 @@ pub(crate) fn begin(ctx: &impl EbpfContext, member: &Member) -> Option<Begun> {
         return None;
     };
     // SAFETY: a map value; user space never writes it.
-    let write = unsafe {
-        add_one(&raw mut (*gate).begun);
-        (*gate).begun
-    };
+    unsafe { add_one(&raw mut (*gate).begun) };
     let running = under_job_control();
     if !running {
         // SAFETY: a signal to the current process; delivered when this probe returns to user mode, and cancelled by the
         // SIGCONT of a verdict that comes before.
         unsafe { generated::bpf_send_signal(SIGSTOP) };
     }
-    Some(Begun { write, running })
+    Some(Begun { running })
 }
 
 /// Counts a write that user space will not hear of; it finds it when it looks through the map.

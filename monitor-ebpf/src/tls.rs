@@ -49,7 +49,6 @@ fn written(ctx: &ProbeContext, member: &Member, total: u64, probe: u16) -> u32 {
         if begun.running {
             header.flags |= RUNNING;
         }
-        record.write = begun.write;
     }
     record.header = header;
 
