@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 /// Something a test needs.
@@ -49,10 +50,30 @@ pub fn skips(needs: &[Need]) -> bool {
     true
 }
 
-/// Leaves the test if this host lacks something.
+/// Tests run beside one another, but for those whose result a busy machine would change.
+static QUIET: RwLock<()> = RwLock::new(());
+
+/// Held by a test that others may run beside.
+pub fn beside_others() -> RwLockReadGuard<'static, ()> {
+    QUIET.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Held by a test that runs alone.
+pub fn alone() -> RwLockWriteGuard<'static, ()> {
+    QUIET.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Leaves the test if this host lacks something. Tests whose result a busy machine would change say `alone:` first.
 #[macro_export]
 macro_rules! needs {
+    (alone: $($need:expr),+) => {
+        let _alone = $crate::host::alone();
+        if $crate::host::skips(&[$($need),+]) {
+            return;
+        }
+    };
     ($($need:expr),+) => {
+        let _beside_others = $crate::host::beside_others();
         if $crate::host::skips(&[$($need),+]) {
             return;
         }

@@ -78,36 +78,47 @@ fn check_twin(task: Task) {
             network::own();
             let scene = Scene::set().unwrap();
             let words = scene.agent(task, LONG);
-            let mut unwatched = Command::new(&words[0]);
-            unwatched.args(&words[1..]).current_dir(scene.repository()).env("RAILWAY_TOKEN", scene.token());
-            Running::start(&mut unwatched).finish(limit()).expect_code(0);
-            let before = network::retransmissions();
-            repeat(runs(), || {
+            // In turn with and without holdfire, so that what the machine itself sends again falls on both.
+            let (mut without, mut with) = (0, 0);
+            for _ in 0..runs() {
+                let before = network::retransmissions();
+                let mut unwatched = Command::new(&words[0]);
+                unwatched
+                    .args(&words[1..])
+                    .current_dir(scene.repository())
+                    .env("RAILWAY_TOKEN", scene.token());
+                Running::start(&mut unwatched).finish(limit()).expect_code(0);
+                let between = network::retransmissions();
                 let holdfire = Holdfire::new();
                 let mut agent = holdfire.agent(&["--mode", "enforce"], &scene, task, LONG);
                 let ended = Running::start(&mut agent).finish(limit()).expect_code(0);
                 assert!(ended.stdout.contains("daily-1"), "{ended:?}");
-            });
+                without += between - before;
+                with += network::retransmissions() - between;
+            }
             let connections = scene.server.connections();
-            assert_eq!(connections.len(), runs() + 1);
+            assert_eq!(connections.len(), 2 * runs());
             let sent = String::from_utf8_lossy(&connections[0].plaintext).into_owned();
             for connection in &connections[1..] {
                 assert_eq!(String::from_utf8_lossy(&connection.plaintext), sent);
             }
-            assert_eq!(network::retransmissions() - before, 0, "segments sent again");
+            println!("{} runs, segments sent again: {without} without, {with} with holdfire", runs());
+            // A machine that stands still for a fifth of a second makes TCP send again by itself: one run in a hundred.
+            let noise = runs() as u64 / 100;
+            assert!(with <= without + noise, "segments sent again: {without} without, {with} with holdfire");
         });
     });
 }
 
 #[test]
 fn the_twin_passes_untouched() {
-    needs!(Need::Monitor, Need::Program("curl"));
+    needs!(alone: Need::Monitor, Need::Program("curl"));
     check_twin(Task::Inspect);
 }
 
 #[test]
 fn the_twin_that_searched_passes_untouched() {
-    needs!(Need::Monitor, Need::Program("curl"));
+    needs!(alone: Need::Monitor, Need::Program("curl"));
     check_twin(Task::InspectAfterSearch);
 }
 
