@@ -102,7 +102,6 @@ fn check_twin(task: Task) {
             for connection in &connections[1..] {
                 assert_eq!(String::from_utf8_lossy(&connection.plaintext), sent);
             }
-            println!("{} runs, segments sent again: {without} without, {with} with holdfire", runs());
             // A machine that stands still for a fifth of a second makes TCP send again by itself: one run in a hundred.
             let noise = runs() as u64 / 100;
             assert!(with <= without + noise, "segments sent again: {without} without, {with} with holdfire");

@@ -122,6 +122,16 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_the_system_are_no_secrets() {
+        // As openssl.cnf and nsswitch.conf have them: every session reads these.
+        let openssl = "[insta] # CMP using Insta Demo CA\nsecret = pass:insta # can be used for both sides\n\
+            [pbm] # Password-based protection\nsecret = $insta::secret # pass:insta\nsecret = # disable PBM\n\
+            private_key = $dir/private/cakey.pem # The private key\n";
+        check("/etc/ssl/openssl.cnf", openssl, &["insta.secret pass:insta named-words"]);
+        check("/etc/nsswitch.conf", "passwd:         files systemd\n", &["passwd files systemd named-words"]);
+    }
+
+    #[test]
     fn every_way_to_write_an_assignment() {
         let token = format!("RAILWAY_TOKEN {UUID} railway-token");
         for line in [

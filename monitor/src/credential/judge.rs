@@ -35,7 +35,7 @@ pub(super) fn judge(name: Option<&[u8]>, value: &[u8]) -> Option<Kind> {
             }
             // Letters and what joins words: a passphrase, or a setting. Digits and other signs are what passwords are
             // made to contain.
-            let words = value.iter().all(|b| b.is_ascii_alphabetic() || b" -_.,'".contains(b));
+            let words = value.iter().all(|b| b.is_ascii_alphabetic() || b" -_.,:'".contains(b));
             Some(if words { Kind::NamedWords } else { issuer.unwrap_or(Kind::NamedSecret) })
         }
         Says::Key if opaque() => Some(issuer.unwrap_or(Kind::NamedSecret)),

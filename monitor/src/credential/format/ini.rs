@@ -11,7 +11,7 @@ pub(super) fn search(content: &[u8], collector: &mut Collector) {
     let mut section: &[u8] = b"";
     for line in content.split(|b| *b == b'\n') {
         let line = line.trim_ascii();
-        if let Some(title) = line.strip_prefix(b"[").and_then(|line| line.strip_suffix(b"]")) {
+        if let Some(title) = title(line) {
             section = title;
         } else if let Some((name, value)) = assignment(line) {
             let name = if section.is_empty() { name.to_vec() } else { [section, name].join(&b'.') };
@@ -20,6 +20,14 @@ pub(super) fn search(content: &[u8], collector: &mut Collector) {
             }
         }
     }
+}
+
+/// The title of a section, which a comment may follow.
+fn title(line: &[u8]) -> Option<&[u8]> {
+    let title = line.strip_prefix(b"[")?;
+    let end = memchr::memchr(b']', title)?;
+    let rest = title[end + 1..].trim_ascii_start();
+    (rest.is_empty() || matches!(rest[0], b'#' | b';')).then(|| title[..end].trim_ascii())
 }
 
 fn assignment(line: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -32,7 +40,7 @@ fn assignment(line: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// A value without its quotes; an unquoted one as it stands and without a trailing comment, since dialects
-/// differ.
+/// differ. What stands behind a sign between blanks is a comment in all of them.
 fn forms(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     let quoted = value.first().filter(|b| matches!(b, b'"' | b'\'')).and_then(|quote| {
         let close = memchr::memchr(*quote, &value[1..])?;
@@ -40,5 +48,8 @@ fn forms(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     });
     let comment = memchr::memmem::find(value, b" ;").or_else(|| memchr::memmem::find(value, b" #"));
     let uncommented = comment.filter(|_| quoted.is_none()).map(|at| value[..at].trim_ascii());
-    [Some(quoted.unwrap_or(value)), uncommented].into_iter().flatten()
+    let begins = comment.map_or(0, |at| at + 1);
+    let remark = matches!(value.get(begins..begins + 2), Some(b"# " | b"; "));
+    let whole = (quoted.is_some() || !remark).then_some(quoted.unwrap_or(value));
+    [whole, uncommented].into_iter().flatten()
 }
